@@ -97,7 +97,7 @@ impl Load {
         while let Some(number) = under_way.pop_front() {
             let result = results.message().await.expect("the node runs").expect("an answer to each request");
             let again = match answer_of(result) {
-                Ok(reply) if reply.forward_declined.is_empty() => None,
+                Ok(_) => None,
                 Err(status) if status.code() == tonic::Code::ResourceExhausted => Some(number),
                 other => panic!("{} refuses a complaint: {other:?}", node.id),
             };

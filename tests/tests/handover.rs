@@ -75,7 +75,7 @@ async fn observers_see_every_entry_and_no_content_and_identity_never_leaves_the_
 }
 
 #[tokio::test]
-async fn a_complaint_is_lodged_and_offered_in_one_call_and_stays_lodged_if_the_offer_is_declined() {
+async fn a_complaint_is_lodged_and_offered_in_one_call_or_not_lodged_at_all() {
     let federation = TestFederation::start(province_and_city()).await;
     let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
     let forward = |to: &str| Some(operator_api::Forward { to: to.to_owned(), reason: 1, answer_by: 0 });
@@ -84,11 +84,13 @@ async fn a_complaint_is_lodged_and_offered_in_one_call_and_stays_lodged_if_the_o
     let lodged = city.lodges_request(request.clone()).await.expect("lodged and forwarded");
     province.accepts(lodged.complaint).await;
 
-    request.forward = forward("kota-bandung");
-    let reply = city.api.clone().lodge(request).await.expect("lodged").into_inner();
-    assert!(reply.forward_declined.contains("offered to the agency that holds it"), "{reply:?}");
-    assert!(!reply.reply_code.is_empty());
-    assert_eq!(city.lists().await.len(), 2);
+    for (wrong, reason) in [("kota-bandung", "offered to the agency that holds it"), ("kota-bandug", "kota-bandug")] {
+        request.forward = forward(wrong);
+        let declined = city.api.clone().lodge(request.clone()).await.expect_err("an impossible offer");
+        assert_eq!(declined.code(), tonic::Code::FailedPrecondition, "{declined:?}");
+        assert!(declined.message().contains(reason), "{declined:?}");
+    }
+    assert_eq!(city.lists().await.len(), 1, "nothing more is lodged");
 }
 
 #[tokio::test]

@@ -14,8 +14,6 @@ document! {
         existed: bool,
         /// The citizen's reply code, which is shown only once; null if the complaint existed.
         reply_code: Option<String>,
-        /// The reason why the complaint was lodged but not forwarded as requested.
-        forward_declined: Option<String>,
     }
 }
 

@@ -103,9 +103,8 @@ impl Intake {
         self.submissions.submit(Submission::Lodge(lodge, answer)).await?;
         let lodged = answer_of(lodged).await?;
         let reply_code = if lodged.existed { String::new() } else { reply_code };
-        let forward_declined = lodged.forward_declined.map(|error| error.to_string()).unwrap_or_default();
         let complaint = lodged.complaint.0.to_vec();
-        Ok(operator_api::LodgeReply { complaint, existed: lodged.existed, reply_code, forward_declined })
+        Ok(operator_api::LodgeReply { complaint, existed: lodged.existed, reply_code })
     }
 
     pub(super) async fn act_on_complaint(

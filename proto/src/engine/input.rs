@@ -116,8 +116,6 @@ pub struct Lodged {
     pub complaint: ComplaintId,
     /// Whether it was lodged before. Nothing was added then.
     pub existed: bool,
-    /// The reason why the complaint was lodged but not forwarded.
-    pub forward_declined: Option<CommandError>,
 }
 
 /// A command on a complaint.

@@ -12,8 +12,8 @@ use super::view::View;
 use super::{Act, Acted, Batch, CommandError, Engine, Lodge, Lodged, Warning};
 use crate::admission::{Verdict, signing_key};
 use crate::base::clock::HybridClock;
-use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch};
-use crate::complaint::{Author, Command, decide};
+use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use crate::complaint::{Author, Command, Complaint, NewOffer, decide};
 use crate::entry::content::Content;
 use crate::entry::{self, ContentClass, Entry, EntryDraft, Place};
 use crate::routing::route::{DeliveredBy, Route, next_hop, routes_of_node_entry};
@@ -26,6 +26,13 @@ struct Draft {
     clock: HybridClock,
     body: Body,
     contents: Vec<(Content, ContentClass)>,
+    external: Option<External>,
+}
+
+/// An own entry that is signed and not appended yet, with its contents.
+struct Signed {
+    entry: Entry,
+    contents: Vec<Content>,
     external: Option<External>,
 }
 
@@ -57,7 +64,7 @@ impl Engine {
         batch: &mut Batch,
     ) -> Result<Lodged, CommandError> {
         if let Some(complaint) = known {
-            return Ok(Lodged { complaint, existed: true, forward_declined: None });
+            return Ok(Lodged { complaint, existed: true });
         }
         let clock = self.next_clock(HybridClock::default(), now)?;
         let draft = Draft {
@@ -68,10 +75,46 @@ impl Engine {
             contents: lodge.contents,
             external: lodge.external,
         };
-        let complaint = ComplaintId::of_lodged(clock, &self.write(draft, now, batch)?.entry);
-        let forward = lodge.forward.map(|offer| Act { complaint, command: Command::Forward(offer), text: None });
-        let forward_declined = forward.and_then(|act| self.decide_act(act, None, now, batch).err());
-        Ok(Lodged { complaint, existed: false, forward_declined })
+        let lodged = self.sign(draft, self.next_leaf)?;
+        // Nothing is lodged if the offer is impossible. Otherwise the operator would repeat the command, and lodge twice.
+        let offer = lodge.forward.map(|offer| self.sign_first_offer(&lodged.entry, offer, now)).transpose()?;
+        let complaint = ComplaintId::of_lodged(clock, &lodged.entry.id);
+        self.append_own(lodged, now, batch);
+        if let Some(offer) = offer {
+            self.append_own(offer, now, batch);
+            self.note_duties(&complaint);
+        }
+        Ok(Lodged { complaint, existed: false })
+    }
+
+    /// Decides and signs the offer that follows `lodged`, which is signed and not appended yet.
+    fn sign_first_offer(&self, lodged: &Entry, offer: NewOffer, now: u64) -> Result<Signed, CommandError> {
+        let command = Command::Forward(offer);
+        if let Some(error) = self.without_route(&command) {
+            return Err(error);
+        }
+        let complaint = Complaint::lodge(lodged).expect("an entry that lodges begins a complaint");
+        let clock =
+            HybridClock::next_of_author(now, lodged.clock, lodged.clock).ok_or(CommandError::ClockEnd(lodged.clock))?;
+        let draft = Draft {
+            complaint: Some(complaint.id()),
+            parents: complaint.parents_of_next(),
+            clock,
+            body: decide(&complaint, &command, self.author_at(clock))?,
+            contents: Vec::new(),
+            external: None,
+        };
+        self.sign(draft, self.next_leaf.next())
+    }
+
+    /// This node as the author of an entry with this clock.
+    fn author_at(&self, clock: HybridClock) -> Author<'_> {
+        Author {
+            agency: &self.config.own,
+            millis: clock.millis(),
+            charter: self.charters.newest(),
+            answer_within_millis: self.config.answer_within_millis,
+        }
     }
 
     /// Looks the complaint of a command up, and reads the content that the command discloses. `None` for every other command.
@@ -112,13 +155,7 @@ impl Engine {
         if let Some(error) = self.without_route(&command) {
             return Err(error);
         }
-        let author = Author {
-            agency: &self.config.own,
-            millis: clock.millis(),
-            charter: self.charters.newest(),
-            answer_within_millis: self.config.answer_within_millis,
-        };
-        let body = decide(&case.complaint, &command, author)?;
+        let body = decide(&case.complaint, &command, self.author_at(clock))?;
         let parents = case.complaint.parents_of_next();
         let contents = match &body {
             Body::Disclosed(_) => vec![disclosed.ok_or(CommandError::ContentNotHere)?],
@@ -179,6 +216,12 @@ impl Engine {
 
     /// Signs a draft and appends it.
     fn write(&mut self, draft: Draft, now: u64, batch: &mut Batch) -> Result<Acted, CommandError> {
+        let signed = self.sign(draft, self.next_leaf)?;
+        Ok(self.append_own(signed, now, batch))
+    }
+
+    /// Signs a draft for a leaf that comes next.
+    fn sign(&self, draft: Draft, leaf: LedgerIndex) -> Result<Signed, CommandError> {
         if let Some(error) = self.may_not_sign() {
             return Err(error);
         }
@@ -189,7 +232,7 @@ impl Engine {
             federation: self.config.federation.clone(),
             author: self.config.own.clone(),
             charter_version: self.charters.newest().version,
-            place: Place { epoch: self.epoch, index: self.next_leaf },
+            place: Place { epoch: self.epoch, index: leaf },
             complaint,
             parents,
             clock,
@@ -201,11 +244,17 @@ impl Engine {
         if let Err(verdict) = signing_key(&entry, &self.charters) {
             return Err(CommandError::OwnKey(reason_of(verdict)));
         }
+        Ok(Signed { entry, contents, external })
+    }
+
+    /// Appends an own entry, which is signed for the next leaf.
+    fn append_own(&mut self, signed: Signed, now: u64, batch: &mut Batch) -> Acted {
+        let Signed { entry, contents, external } = signed;
         // Even if this clock is less than the last one: that one was made while the wall clock was far ahead.
-        self.clock = clock;
+        self.clock = entry.clock;
         let (entry_id, leaf) = (entry.id, self.next_leaf);
         self.append(entry, contents, Source { delivered_by: None, external, declared: None }, now, batch);
-        Ok(Acted { entry: entry_id, leaf })
+        Acted { entry: entry_id, leaf }
     }
 }
 

@@ -75,13 +75,12 @@ pub(super) async fn run(args: LodgeArgs, context: &Context) -> Result<(), Failur
     let answer = node.api.lodge(request).await;
     let reply = answer.map_err(|status| Failure::from_status("lodge the complaint", &status))?.into_inner();
     let lodged = Lodged::from(reply);
-    // The answer comes before the check of the offer, because the reply code is shown only once.
-    context.output.document(&lodged, receipt)?;
-    match lodged.forward_declined {
-        None => Ok(()),
-        Some(reason) => Err(Failure::refused(format!("the complaint was lodged but not forwarded: {reason}"))
-            .help("forward it with `sinergi complaint forward` when the reason no longer applies")),
+    let shown = context.output.document(&lodged, receipt);
+    if shown.is_err() {
+        // The reply code is shown only once, so it must not be lost with the output.
+        context.output.note(&receipt(&context.output, &lodged));
     }
+    shown
 }
 
 fn request(args: LodgeArgs, output: &Output) -> Result<LodgeRequest, Failure> {
@@ -210,12 +209,8 @@ mod tests {
     fn the_receipt_shows_both_ids_and_the_code_once() {
         let output = Output::fixed("2026-03-01T12:00:00Z".parse().expect("a time"));
         let id = "01k3".to_owned() + &"0".repeat(38) + "7h3k2m9x0q";
-        let lodged = Lodged {
-            complaint: id.clone(),
-            existed: false,
-            reply_code: Some("abcd-efgh-jkmn-pqrs".to_owned()),
-            forward_declined: None,
-        };
+        let lodged =
+            Lodged { complaint: id.clone(), existed: false, reply_code: Some("abcd-efgh-jkmn-pqrs".to_owned()) };
         let expected = format!(
             "Complaint lodged.\n  id          7h3k2m9x0q\n  whole id    {id}\n  reply code  abcd-efgh-jkmn-pqrs\n\
              The reply code is shown this once and kept nowhere. Give it to the citizen with\n\

@@ -12,7 +12,7 @@ fn external(id: &str) -> External {
 fn a_complaint_that_is_lodged_and_forwarded_is_one_batch_in_order() {
     let (_federation, mut node) = TestNode::ready("prov-jabar", &["kemendagri", "kota-bandung"]);
     let lodged = node.lodge("jalan rusak", None, Some("kemendagri")).expect("lodged");
-    assert!(!lodged.existed && lodged.forward_declined.is_none());
+    assert!(!lodged.existed);
     assert_eq!(node.batch.touched, BTreeSet::from([lodged.complaint]));
     let written: Vec<String> = node.batch.records.iter().map(shown).collect();
     assert_eq!(written, ["content of 0", "leaf Lodged -> kemendagri", "leaf Forwarded -> kemendagri"]);
@@ -94,11 +94,34 @@ fn an_entry_that_peers_would_refuse_is_not_written() {
 }
 
 #[test]
-fn an_offer_to_an_agency_that_no_link_leads_to_is_not_written() {
+fn nothing_is_lodged_when_the_offer_with_it_is_impossible() {
     let federation = Federation::new();
     let mut node = TestNode::of(&federation, "kemenpanrb", &[]);
-    let lodged = node.lodge("a", None, Some("ksp")).expect("lodged");
-    assert_eq!(lodged.forward_declined, Some(CommandError::NoRoute(agency("ksp"))));
+    assert_eq!(node.lodge("a", None, Some("ksp")).err(), Some(CommandError::NoRoute(agency("ksp"))));
+    for wrong in ["mistyped", "kemenpanrb"] {
+        assert!(matches!(node.lodge("a", None, Some(wrong)), Err(CommandError::Declined(_))), "{wrong}");
+    }
+    assert!(node.batch.is_empty());
+    assert!(node.lodge("a", None, None).is_ok(), "the leaf is still free");
+}
+
+#[test]
+fn an_offer_with_the_lodging_is_the_entry_after_it() {
+    let federation = Federation::new();
+    let mut node = TestNode::of(&federation, "prov-jabar", &["kemendagri"]);
+    let lodged = node.lodge("a", None, Some("kemendagri")).expect("lodged");
+    let entries: Vec<&Entry> = node.batch.records.iter().filter_map(entry_in).collect();
+    let [first, offer] = entries[..] else { panic!("two entries, not {}", entries.len()) };
+    assert_eq!((first.complaint, offer.complaint), (Some(lodged.complaint), Some(lodged.complaint)));
+    assert_eq!((offer.place.index.0, &offer.parents[..]), (first.place.index.0 + 1, &[first.id][..]));
+    assert!(offer.clock > first.clock);
+}
+
+fn entry_in(record: &Record) -> Option<&Entry> {
+    match record {
+        Record::Leaf { entry, .. } => Some(entry),
+        _ => None,
+    }
 }
 
 #[test]
