@@ -7,7 +7,7 @@ use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::charter::Charters;
 use sinergi_proto::sync::CheckedAck;
 use sinergi_proto::tlog::checkpoint::Checkpoint;
-use sinergi_proto::transparency::receipt::{Receipt, ReceiptError};
+use sinergi_proto::transparency::receipt::ReceiptError;
 use sinergi_proto::wire;
 
 use crate::base::time::now_millis;
@@ -17,10 +17,10 @@ pub(crate) fn receive_items(items: Vec<wire::Item>, federation: &str, charters: 
     received::receive_items(items, federation, charters, rand::rng())
 }
 
-/// Decodes an acknowledgement and checks that it is the peer's receipt for our delivery.
+/// Like [`CheckedAck::open`].
 ///
 /// # Errors
-/// The receipt is malformed, or its signature does not verify.
+/// The problem with the receipt.
 pub(crate) fn check_receipt(
     ack: wire::Ack,
     own: &AgencyId,
@@ -28,9 +28,9 @@ pub(crate) fn check_receipt(
     federation: &str,
     charters: &Charters,
 ) -> Result<CheckedAck, ReceiptError> {
-    let receipt = Receipt::open(&ack, own, peer, federation, charters)?;
-    let checkpoint = check_checkpoint(&receipt.checkpoint, peer, federation, charters);
-    Ok(CheckedAck { receipt, ack, checkpoint })
+    CheckedAck::open(ack, [own, peer], federation, charters, now_millis(), |note| {
+        Checkpoint::open(note, federation, peer, &charters.checkpoint_keys(peer)?).ok()
+    })
 }
 
 /// An agency's checkpoint; `None` if it does not verify or has no valid time.

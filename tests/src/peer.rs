@@ -20,6 +20,7 @@ use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::entry::content::{Content, TextRole, reply_code_hash, serialise_text};
 use sinergi_proto::entry::{ContentClass, Entry, EntryDraft, Place};
 use sinergi_proto::routing::cursor::Cursor;
+use sinergi_proto::tlog::checkpoint::CheckpointSigner;
 use sinergi_proto::transparency::receipt::{ItemOutcome, ItemResult, Receipt};
 use sinergi_proto::wire::entry::Body;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
@@ -123,6 +124,15 @@ impl Impostor {
         Ok(response.map_err(|status| DialError::Refused(one_line(&status)))?.into_inner())
     }
 
+    /// A checkpoint of this member over more leaves than any test delivers, signed now.
+    pub fn checkpoint(&self) -> Vec<u8> {
+        const LEAVES: u64 = 1 << 20;
+        let (federation, agency) = (self.member.config.federation.as_str(), &self.member.config.agency);
+        let (key, time_key) = (self.member.keys.checkpoint.clone(), self.member.keys.time.clone());
+        let now = sinergi_daemon::base::time::now_millis() / 1000;
+        CheckpointSigner::new(federation, agency, Epoch::FIRST, key, time_key).sign(LEAVES, [7; 32], now)
+    }
+
     /// This member's receipt for a frame. Each item counts as stored at the leaf with its number in the frame.
     pub fn receipt_for(&self, delivered: &wire::Deliver, sender: &str) -> wire::Ack {
         self.receipt_with(delivered, sender, |leaf| ItemOutcome::Leaf(LedgerIndex(leaf)))
@@ -148,7 +158,7 @@ impl Impostor {
             charter_version: self.member.charter_store.newest().version,
             cursor: Cursor::from_wire(delivered.cursor.expect("a cursor")),
             results: results.collect(),
-            checkpoint: Vec::new(),
+            checkpoint: self.checkpoint(),
             leaf_hashes: Vec::new(),
         };
         let leaf_hashes = receipt.leaves().map(|_| [0; 32]).collect();

@@ -480,7 +480,7 @@ async fn an_honest_receipt_is_accepted(stage: &mut Stage, city: &TestNode) {
 #[tokio::test]
 async fn a_receipt_that_does_not_match_the_delivery_or_the_peer_ends_the_link_and_nothing_leaves_the_outbox() {
     type Lie = fn(&Impostor, Receipt) -> wire::Ack;
-    let lies: [(&str, Lie); 5] = [
+    let lies: [(&str, Lie); 7] = [
         ("or other entries", |impostor, mut receipt| {
             receipt.results[0].entry.0[0] ^= 1;
             receipt.sign(&impostor.member.keys.entry)
@@ -501,6 +501,13 @@ async fn a_receipt_that_does_not_match_the_delivery_or_the_peer_ends_the_link_an
         }),
         ("the receipt is of prov-jabar to kominfo", |impostor, receipt| {
             Receipt { sender: agency("prov-jabar"), ..receipt }.sign(&impostor.member.keys.entry)
+        }),
+        ("checkpoint does not verify as one of kominfo", |impostor, receipt| {
+            Receipt { checkpoint: Vec::new(), ..receipt }.sign(&impostor.member.keys.entry)
+        }),
+        ("names leaf 1048576, and its checkpoint has 1048576 leaves", |impostor, mut receipt| {
+            receipt.results[0].outcome = ItemOutcome::Leaf(LedgerIndex(1 << 20));
+            receipt.sign(&impostor.member.keys.entry)
         }),
     ];
     let mut stage = Stage::set().await;
@@ -625,7 +632,7 @@ fn receipt(impostor: &Impostor, index: u64, results: Vec<sinergi_proto::transpar
             .map(|_| [0; 32])
             .collect(),
         results,
-        checkpoint: Vec::new(),
+        checkpoint: impostor.checkpoint(),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::charter::Charters;
 use crate::routing::cursor::Cursor;
 use crate::routing::outbox::Prepared;
 use crate::tlog::checkpoint::Checkpoint;
-use crate::transparency::receipt::{ItemResult, Receipt};
+use crate::transparency::receipt::{ItemResult, Receipt, ReceiptError};
 use crate::transparency::rollback_guard::GuardState;
 use crate::transparency::watch::VerifiedCheckpoint;
 use crate::wire;
@@ -281,15 +281,36 @@ pub struct CheckedCheckpoints {
     pub epoch: Option<Epoch>,
 }
 
-/// A receipt with a valid signature of the peer.
+/// A receipt that the peer signed, under a checkpoint of the peer that covers all leaves it names.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckedAck {
     /// The receipt.
     pub receipt: Receipt,
     /// The bytes that were signed.
     pub ack: wire::Ack,
-    /// The checkpoint in the receipt, if it verifies.
+    /// The checkpoint in the receipt, if it has a time that is not in the future.
     pub checkpoint: Option<Checkpoint>,
+}
+
+impl CheckedAck {
+    /// Checks that `ack` is the receipt of `peer` for a delivery of `own`. `now_millis` is this node's wall clock, in milliseconds since 1970.
+    /// `open` opens a note with a checkpoint of the peer, under any key that the peer ever had.
+    ///
+    /// # Errors
+    /// The problem with the receipt.
+    pub fn open(
+        ack: wire::Ack,
+        [own, peer]: [&AgencyId; 2],
+        federation: &str,
+        charters: &Charters,
+        now_millis: u64,
+        open: impl FnOnce(&[u8]) -> Option<Checkpoint>,
+    ) -> Result<Self, ReceiptError> {
+        let receipt = Receipt::open(&ack, own, peer, federation, charters)?;
+        let checkpoint = receipt.checkpoint(open)?;
+        let checkpoint = checkpoint.has_time_by(now_millis).then_some(checkpoint);
+        Ok(Self { receipt, ack, checkpoint })
+    }
 }
 
 /// The result of adopting a charter that a peer passed on.

@@ -79,6 +79,17 @@ pub enum ReceiptError {
     /// The signature does not verify under this key of the receiver.
     #[error("the receipt's signature does not verify under key {0:08x} of the receiver")]
     BadSignature(u32),
+    /// The receipt has no checkpoint of the receiver that verifies, so it binds the receiver to no tree.
+    #[error("the receipt's checkpoint does not verify as one of {0}")]
+    BadCheckpoint(AgencyId),
+    /// The receipt names a leaf that its checkpoint does not have, so no audit could ask for the leaf.
+    #[error("the receipt names leaf {leaf}, and its checkpoint has {size} leaves")]
+    BeyondCheckpoint {
+        /// The named leaf.
+        leaf: LedgerIndex,
+        /// Number of leaves of the checkpoint.
+        size: u64,
+    },
 }
 
 /// Signs the receipts of an agency.
@@ -165,6 +176,20 @@ impl Receipt {
             return Err(malformed("not one hash a leaf"));
         }
         Ok(receipt)
+    }
+
+    /// The checkpoint in the receipt, which covers all named leaves. `open` opens a note with a checkpoint of the receiver, under any key that the
+    /// receiver ever had.
+    ///
+    /// # Errors
+    /// When it does not open, or the receipt names a leaf that it does not have.
+    pub fn checkpoint(&self, open: impl FnOnce(&[u8]) -> Option<Checkpoint>) -> Result<Checkpoint, ReceiptError> {
+        let checkpoint = open(&self.checkpoint).ok_or_else(|| ReceiptError::BadCheckpoint(self.receiver.clone()))?;
+        let size = checkpoint.size;
+        match self.leaves().map(|(_, leaf)| leaf).find(|leaf| leaf.0 >= size) {
+            Some(leaf) => Err(ReceiptError::BeyondCheckpoint { leaf, size }),
+            None => Ok(checkpoint),
+        }
     }
 
     /// The receiver's epoch, by the checkpoint in the receipt. No signature is checked. `None` if the checkpoint names none of the receiver's

@@ -7,6 +7,7 @@ use super::{ItemOutcome, ItemResult, Receipt, ReceiptError};
 use crate::base::ids::{EntryId, Epoch, LedgerIndex};
 use crate::fixture::{FEDERATION, agency, entry_key};
 use crate::routing::cursor::Cursor;
+use crate::tlog::checkpoint::Checkpoint;
 use crate::wire;
 
 pub(crate) fn receipt() -> Receipt {
@@ -45,6 +46,16 @@ fn a_receipt_reads_back_what_was_signed() {
     let parsed = Receipt::parse(&ack).expect("a receipt");
     assert_eq!(parsed, receipt());
     assert_eq!(parsed.verify(&ack, &key.verification_key()), Ok(()));
+}
+
+#[test]
+fn a_receipt_counts_only_under_a_checkpoint_that_opens_and_has_all_leaves_that_it_names() {
+    let of_size = |size| Checkpoint { epoch: Epoch(1), size, root: [9; 32], seconds: None };
+    let (beyond, covered) = (of_size(41), of_size(42));
+    let error = ReceiptError::BeyondCheckpoint { leaf: LedgerIndex(41), size: 41 };
+    assert_eq!(receipt().checkpoint(|_| None), Err(ReceiptError::BadCheckpoint(agency("kota-bandung"))));
+    assert_eq!(receipt().checkpoint(|_| Some(beyond)), Err(error));
+    assert_eq!(receipt().checkpoint(|note| (note == b"a checkpoint").then_some(covered.clone())), Ok(covered));
 }
 
 #[test]

@@ -1,12 +1,11 @@
-//! The liar's receipts name leaves far beyond the tree of their checkpoint. No audit can ask for such leaves.
+//! The liar's receipts name leaves far beyond the tree of their checkpoint. No audit could ask for such leaves.
 
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::refusal::FaultCode;
-use sinergi_proto::transparency::receipt::{ItemOutcome, Receipt};
-use sinergi_proto::wire::Frame;
+use sinergi_proto::transparency::receipt::ItemOutcome;
+use sinergi_proto::wire::{Frame, frame::Kind};
 
 use super::facade::in_receipt;
-use super::proofs_held::receipts;
 use super::told::ToldOver;
 use super::{Detection, HonestNodes, Lie, LieKind, Sign, any_agency};
 use crate::sim::node::Node;
@@ -19,6 +18,9 @@ pub(super) const KIND: LieKind = LieKind {
     begin: || Box::new(Lying::default()),
 };
 
+/// Number of connections to each peer over which the lie is told.
+const WRONG: usize = 8;
+
 #[derive(Default)]
 struct Lying {
     told: ToldOver,
@@ -29,6 +31,10 @@ const BEYOND: u64 = 1 << 20;
 
 impl Lie for Lying {
     fn on_send(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
+        let is_receipt = matches!(&frame.kind, Some(Kind::Ack(_)));
+        if !is_receipt || self.told.times(to) >= WRONG {
+            return vec![frame];
+        }
         self.told.note(liar, to);
         vec![in_receipt(liar, frame, |receipt| {
             for result in &mut receipt.results {
@@ -39,11 +45,8 @@ impl Lie for Lying {
         })]
     }
 
-    fn must_find<'a>(&self, liar: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
-        // This protocol takes such a receipt.
-        let is_beyond = |receipt: Receipt| receipt.leaves().any(|(_, index)| index.0 >= BEYOND);
-        let holds_one = |node: &Node| receipts(node, &liar.id).any(is_beyond);
-        honest.auditors().filter(|node| holds_one(node) || self.told.has_reached(&node.id)).collect()
+    fn must_find<'a>(&self, _: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
+        self.told.reached(honest)
     }
 
     fn shows(&self, _: &Node, sign: Sign<'_>) -> bool {

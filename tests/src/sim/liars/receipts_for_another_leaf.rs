@@ -4,7 +4,7 @@ use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::refusal::FaultCode;
 use sinergi_proto::tlog::tree::leaf_hash;
 use sinergi_proto::transparency::receipt::ItemOutcome;
-use sinergi_proto::wire::Frame;
+use sinergi_proto::wire::{Frame, frame::Kind};
 
 use super::facade::in_receipt;
 use super::forgery::is_chosen;
@@ -28,7 +28,9 @@ struct Lying {
 
 impl Lie for Lying {
     fn on_send(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
-        self.told.note(liar, to);
+        if matches!(&frame.kind, Some(Kind::Ack(_))) {
+            self.told.note(liar, to);
+        }
         vec![in_receipt(liar, frame, |receipt| {
             let leaves = receipt.results.iter_mut().filter_map(|result| match &mut result.outcome {
                 ItemOutcome::Leaf(index) => Some((result.entry, index)),

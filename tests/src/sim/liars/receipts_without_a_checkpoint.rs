@@ -1,12 +1,10 @@
-//! The liar's receipts contain no checkpoint, so they are not bound to a tree.
+//! The liar's receipts contain no checkpoint, so they would not be bound to a tree.
 
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::refusal::FaultCode;
-use sinergi_proto::transparency::receipt::Receipt;
-use sinergi_proto::wire::Frame;
+use sinergi_proto::wire::{Frame, frame::Kind};
 
 use super::facade::in_receipt;
-use super::proofs_held::receipts;
 use super::told::ToldOver;
 use super::{Detection, HonestNodes, Lie, LieKind, Sign, any_agency};
 use crate::sim::node::Node;
@@ -19,6 +17,9 @@ pub(super) const KIND: LieKind = LieKind {
     begin: || Box::new(Lying::default()),
 };
 
+/// Number of connections to each peer over which the lie is told.
+const WRONG: usize = 8;
+
 #[derive(Default)]
 struct Lying {
     told: ToldOver,
@@ -26,15 +27,16 @@ struct Lying {
 
 impl Lie for Lying {
     fn on_send(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
+        let is_receipt = matches!(&frame.kind, Some(Kind::Ack(_)));
+        if !is_receipt || self.told.times(to) >= WRONG {
+            return vec![frame];
+        }
         self.told.note(liar, to);
         vec![in_receipt(liar, frame, |receipt| receipt.checkpoint.clear())]
     }
 
-    fn must_find<'a>(&self, liar: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
-        // This protocol takes such a receipt.
-        let is_bare = |receipt: Receipt| receipt.checkpoint.is_empty() && receipt.leaves().next().is_some();
-        let holds_one = |node: &Node| receipts(node, &liar.id).any(is_bare);
-        honest.auditors().filter(|node| holds_one(node) || self.told.has_reached(&node.id)).collect()
+    fn must_find<'a>(&self, _: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
+        self.told.reached(honest)
     }
 
     fn shows(&self, _: &Node, sign: Sign<'_>) -> bool {

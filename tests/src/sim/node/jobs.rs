@@ -10,7 +10,7 @@ use sinergi_proto::routing::outbox::{GiveBack, Prepared, prepare};
 use sinergi_proto::sync::{CheckedAck, CheckedCheckpoints, Done, End, GiveBackRange, Job, StoredPeer};
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::tlog::tree::leaf_hash;
-use sinergi_proto::transparency::receipt::{ItemResult, Receipt, ReceiptSigner};
+use sinergi_proto::transparency::receipt::{ItemResult, ReceiptSigner};
 use sinergi_proto::transparency::rollback_guard::{Extent, OwnTree, Sighting, Signer};
 use sinergi_proto::transparency::watch::{Taken, VerifiedCheckpoint};
 use sinergi_proto::wire::{self, accusation::Finding};
@@ -139,10 +139,9 @@ impl Node {
     }
 
     fn check_receipt(&self, peer: &AgencyId, ack: wire::Ack, now: u64) -> Result<CheckedAck, String> {
-        let receipt = Receipt::open(&ack, &self.id, peer, FEDERATION, &self.charters);
-        let receipt = receipt.map_err(|error| error.to_string())?;
-        let checkpoint = self.check_checkpoint(&receipt.checkpoint, peer, now);
-        Ok(CheckedAck { receipt, ack, checkpoint })
+        let open = |note: &[u8]| self.checks.open_with_any_keys(note, peer, &self.charters);
+        let checked = CheckedAck::open(ack, [&self.id, peer], FEDERATION, &self.charters, self.wall(now), open);
+        checked.map_err(|error| error.to_string())
     }
 
     fn read(&self, peer: &AgencyId, from: Cursor, end: Cursor, owed: Option<GiveBackRange>) -> Prepared {
