@@ -218,8 +218,12 @@ async fn a_charter_in_the_folder_that_the_node_has_not_read_yet_is_not_overwritt
     let mut link = brings(&stage, &brought).await;
     let honest = stage.impostor.lodge("Sesudah piagam");
     link.deliver(1, vec![honest.item]).await;
-    let log = stage.federation.log_of(CITY);
-    let told = log.lines().find(|line| line.contains("cannot keep a charter")).unwrap_or_else(|| panic!("{log}"));
+    // The charter may still be on its way into the folder when the receipt comes.
+    let told = wait::until(PATIENCE, async || {
+        let log = stage.federation.log_of(CITY);
+        Ok::<_, ()>(log.lines().find(|line| line.contains("cannot keep a charter")).map(str::to_owned))
+    });
+    let told = told.await.expect("no error").expect("the operator is told");
     for word in
         ["ERROR", "kominfo", "/charter/00000002.note", "start the node again to adopt that file, or move it away"]
     {

@@ -540,12 +540,14 @@ async fn a_receipt_that_is_larger_than_any_honest_one_ends_the_link_and_is_not_k
     let city = stage.federation.node("kota-bandung").await;
     let lodged = city.lodges("Tanda terima besar").await;
     city.forwards(lodged.complaint, "kominfo").await;
-    for (bytes, named) in [(limits::CHECKPOINT_BYTES + 1, "a receipt whose checkpoint has"), (1 << 20, "a receipt of")]
-    {
+    // A checkpoint that verifies, with a signature line of a stranger whose name is too long.
+    let stranger = format!("\u{2014} {} AAAAAAAA\n", "x".repeat(limits::CHECKPOINT_BYTES));
+    let padded = [stage.impostor.checkpoint(), stranger.into_bytes()].concat();
+    for (checkpoint, named) in [(padded, "a receipt whose checkpoint has"), (vec![b'x'; 1 << 20], "a receipt of")] {
         let mut link = stage.link().await;
         let delivered = link.delivery().await;
         let good = Receipt::parse(&stage.impostor.receipt_for(&delivered, "kota-bandung")).expect("a receipt");
-        let large = Receipt { checkpoint: vec![b'x'; bytes], ..good };
+        let large = Receipt { checkpoint, ..good };
         link.say(FrameKind::Ack(large.sign(&stage.impostor.member.keys.entry))).await;
         let (code, reason) = link.fault().await;
         assert_eq!(code, FaultCode::LimitExceeded.number(), "{reason}");
