@@ -8,7 +8,7 @@ const ROUND: u64 = 2 * MINUTE;
 impl World {
     /// Every node audits all of its peers.
     pub(super) fn audit_round(&mut self) -> Result<(), Failure> {
-        // What the liar does from now on could come after the audit of it.
+        // An audit may end before the liar's next action, and could not find that action any more.
         if let Some(liar) = self.liar.clone() {
             self.node(&liar).begin_no_more_lies();
         }
