@@ -48,7 +48,7 @@ pub struct Charter {
     /// The managers, who may sign the charter.
     pub managers: Vec<Manager>,
     members: BTreeMap<AgencyId, Member>,
-    /// The members with the oversight flag. Kept as a list because every routed entry needs them.
+    /// The members with the oversight flag that are not retired. Kept as a list because every routed entry needs them.
     oversight: Vec<AgencyId>,
     note: Vec<u8>,
     scheme: Option<Arc<dyn Scheme>>,
@@ -208,7 +208,7 @@ impl Charter {
 
     /// Whether an agency may audit everybody. A retired agency may not.
     pub fn is_oversight(&self, agency: &AgencyId) -> bool {
-        self.member(agency).is_some_and(|member| member.oversight && member.status != MemberStatus::Retired)
+        self.oversight.contains(agency)
     }
 
     /// The observers of a complaint with these participants: the parents of the participants, and the oversight agencies. Participants and

@@ -88,6 +88,7 @@ async fn a_complaint_is_lodged_and_offered_in_one_call_or_not_lodged_at_all() {
         request.forward = forward(wrong);
         let declined = city.api.clone().lodge(request.clone()).await.expect_err("an impossible offer");
         assert_eq!(declined.code(), tonic::Code::FailedPrecondition, "{declined:?}");
+        assert!(declined.message().starts_with("nothing was lodged"), "{declined:?}");
         assert!(declined.message().contains(reason), "{declined:?}");
     }
     assert_eq!(city.lists().await.len(), 1, "nothing more is lodged");

@@ -401,6 +401,15 @@ fn oversight_supervises_the_agencies_without_a_parent() {
 }
 
 #[test]
+fn a_retired_agency_has_no_oversight() {
+    let federation = Federation::changed(|text| member_of(text, "ombudsman").status = MemberStatus::Retired);
+    let charter = federation.charter();
+    assert!(!charter.is_oversight(&agency("ombudsman")) && charter.is_oversight(&agency("ksp")));
+    assert!(!charter.supervises(&agency("ombudsman"), &agency("kominfo")));
+    assert!(charter.supervisors(&agency("kominfo")).all(|supervisor| *supervisor != agency("ombudsman")));
+}
+
+#[test]
 fn observers_are_the_supervisors_and_oversight_without_the_retired() {
     let observers = |federation: &Federation, participants: &[&str]| -> Vec<String> {
         let participants = participants.iter().copied().map(agency).collect();

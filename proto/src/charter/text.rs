@@ -163,7 +163,8 @@ impl Charter {
             return Err(field("offers_before_alarm", format!("{offers_before_alarm}, at least 2")));
         }
         let members = parse_members(raw.member)?;
-        let oversight = members.values().filter(|member| member.oversight).map(|member| member.id.clone()).collect();
+        let oversees = |member: &&Member| member.oversight && member.status != MemberStatus::Retired;
+        let oversight = members.values().filter(oversees).map(|member| member.id.clone()).collect();
         Ok(Self {
             federation: raw.federation,
             version: raw.version,

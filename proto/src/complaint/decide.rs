@@ -24,6 +24,12 @@ pub enum Declined {
         /// The rule of the fold that forbids it.
         reason: NoEffect,
     },
+    /// The offer with which the complaint was to be lodged would have no effect.
+    #[error("nothing was lodged, because the offer is impossible: {reason}")]
+    NotLodged {
+        /// The rule of the fold that forbids the offer.
+        reason: NoEffect,
+    },
     /// The work has ended.
     #[error("complaint {complaint} is {}; only the citizen's reply reopens it", phase.name())]
     Ended {

@@ -13,7 +13,7 @@ use super::{Act, Acted, Batch, CommandError, Engine, Lodge, Lodged, Warning};
 use crate::admission::{Verdict, signing_key};
 use crate::base::clock::HybridClock;
 use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
-use crate::complaint::{Author, Command, Complaint, NewOffer, decide};
+use crate::complaint::{Author, Command, Complaint, Declined, NewOffer, decide};
 use crate::entry::content::Content;
 use crate::entry::{self, ContentClass, Entry, EntryDraft, Place};
 use crate::routing::route::{DeliveredBy, Route, next_hop, routes_of_node_entry};
@@ -100,7 +100,7 @@ impl Engine {
             complaint: Some(complaint.id()),
             parents: complaint.parents_of_next(),
             clock,
-            body: decide(&complaint, &command, self.author_at(clock))?,
+            body: decide(&complaint, &command, self.author_at(clock)).map_err(not_lodged)?,
             contents: Vec::new(),
             external: None,
         };
@@ -255,6 +255,14 @@ impl Engine {
         let (entry_id, leaf) = (entry.id, self.next_leaf);
         self.append(entry, contents, Source { delivered_by: None, external, declared: None }, now, batch);
         Acted { entry: entry_id, leaf }
+    }
+}
+
+/// The reason without the name of the complaint, which does not exist.
+fn not_lodged(declined: Declined) -> Declined {
+    match declined {
+        Declined::NoEffect { reason, .. } => Declined::NotLodged { reason },
+        other => other,
     }
 }
 

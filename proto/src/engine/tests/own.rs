@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::base::refusal::RefusalCode;
+use crate::complaint::Declined;
 use crate::fixture::MINUTE;
 
 fn external(id: &str) -> External {
@@ -99,7 +100,8 @@ fn nothing_is_lodged_when_the_offer_with_it_is_impossible() {
     let mut node = TestNode::of(&federation, "kemenpanrb", &[]);
     assert_eq!(node.lodge("a", None, Some("ksp")).err(), Some(CommandError::NoRoute(agency("ksp"))));
     for wrong in ["mistyped", "kemenpanrb"] {
-        assert!(matches!(node.lodge("a", None, Some(wrong)), Err(CommandError::Declined(_))), "{wrong}");
+        let declined = node.lodge("a", None, Some(wrong));
+        assert!(matches!(declined, Err(CommandError::Declined(Declined::NotLodged { .. }))), "{wrong}");
     }
     assert!(node.batch.is_empty());
     assert!(node.lodge("a", None, None).is_ok(), "the leaf is still free");
