@@ -25,8 +25,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut peer_protocol = all.clone();
     peer_protocol.file.retain(|file| file.name() != file_of(OPERATOR_API));
     tonic_prost_build::configure()
-        .bytes(".sinergi.v1.Item.signed_entry")
-        .bytes(".sinergi.v1.Content.data")
+        .bytes(".sinergi.v2.Item.signed_entry")
+        .bytes(".sinergi.v2.SignedEntry")
+        .bytes(".sinergi.v2.Envelope")
+        .bytes(".sinergi.v2.Content.data")
         .build_transport(false)
         .out_dir(folder(&out, "wire")?)
         .compile_fds(peer_protocol.clone())?;
@@ -45,7 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn file_of(name: &str) -> String {
-    format!("sinergi/v1/{name}.proto")
+    format!("sinergi/v2/{name}.proto")
 }
 
 fn folder(out: &std::path::Path, name: &str) -> io::Result<PathBuf> {

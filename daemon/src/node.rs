@@ -233,8 +233,7 @@ fn start_sessions(
     let incoming = Incoming::new(own.clone(), federation.clone(), charter_store.clone(), room());
     let outgoing =
         Outgoing::new(own.clone(), peers.clone(), charter_store.clone(), outbox.clone(), writer.clone(), room());
-    let reader = outbox.reader().clone();
-    let receipts = Receipts::new(own.clone(), federation.clone(), entry_key, charter_store.clone(), reader);
+    let receipts = Receipts::new(own.clone(), federation.clone(), entry_key, charter_store.clone());
     let adoption =
         CharterAdoption::new(federation.clone(), charter_store.clone(), authorities, writer.clone(), alarms.clone());
     let sessions = SessionParts {

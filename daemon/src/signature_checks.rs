@@ -2,6 +2,7 @@
 //!
 //! Signature checks block. They run in tokio's blocking pool, never in an async task and never on the writer's threads.
 
+use sinergi_proto::admission::VerifiedBatches;
 use sinergi_proto::admission::received::{self, Received};
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::charter::Charters;
@@ -12,9 +13,15 @@ use sinergi_proto::wire;
 
 use crate::base::time::now_millis;
 
-/// Decodes the items of one frame and checks their signatures as a batch. Returns one result per item, in order.
-pub(crate) fn receive_items(items: Vec<wire::Item>, federation: &str, charters: &Charters) -> Vec<Received> {
-    received::receive_items(items, federation, charters, rand::rng())
+/// Decodes the items of one frame and checks their signatures together. Returns one result per item, in order. Signatures that are in `known` are
+/// not checked again.
+pub(crate) fn receive_items(
+    items: Vec<wire::Item>,
+    federation: &str,
+    charters: &Charters,
+    known: &VerifiedBatches,
+) -> Vec<Received> {
+    received::receive_items(items, federation, charters, known, rand::rng())
 }
 
 /// Like [`CheckedAck::open`].

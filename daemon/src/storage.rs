@@ -7,6 +7,7 @@
 //! store/           sled; can be thrown away
 //!    |
 //!    |-- complaint_loader   loads one complaint
+//!    |-- signed_leaves      reads leaves with their authors' signatures
 //!    `-- outbox             reads the items that a link has to send   <- leaf_cache: the newest leaves, in memory
 //!
 //! charters           the trusted charters: files, and the chain in memory
@@ -21,4 +22,5 @@ pub mod leaf_cache;
 pub mod ledger;
 pub mod outbox;
 pub mod record_codec;
+pub mod signed_leaves;
 pub mod store;

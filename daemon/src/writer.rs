@@ -327,7 +327,8 @@ impl Writer {
 
     /// Closes the batch and hands it to the commit thread, with the waiters for its answers.
     fn hand_over(&mut self, mut handover: Handover) -> Result<(), WriterError> {
-        let closed = self.engine.close(&self.batch);
+        let closed = self.engine.close(&mut self.batch);
+        self.encode_new()?;
         if closed.is_none() && handover.is_empty() {
             return Ok(());
         }

@@ -8,18 +8,20 @@
 //! - an entry is deferred and never refused because something is not here yet (a parent, a charter) or because its clock is ahead.
 
 pub mod received;
+mod verified_batches;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use ed25519_zebra::batch;
+use verified_batches::SignatureClaim;
+pub use verified_batches::VerifiedBatches;
 
 use crate::base::ids::{AgencyId, EntryId};
 use crate::base::limits;
 use crate::base::refusal::{DeferralCode, Refusal, RefusalCode};
 use crate::charter::{Charter, Charters, MemberKey, MemberStatus};
 use crate::complaint::Complaint;
-use crate::entry::{Body, Entry};
+use crate::entry::{Body, CharterName, Entry};
 
 /// The verdict on an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +30,7 @@ pub enum Verdict {
     Admit,
     /// The entry is refused. No later entry or charter makes it right.
     Refuse(Refusal),
-    /// The entry is kept durably and judged again later.
+    /// The entry is judged again later. It is kept durably until then, except for [`DeferralCode::Unsigned`].
     Defer {
         /// The code of the thing that the entry waits for.
         code: DeferralCode,
@@ -48,16 +50,7 @@ impl Verdict {
 /// # Errors
 /// The verdict on the entry, if there is no such key.
 pub fn signing_key<'a>(entry: &Entry, charters: &'a Charters) -> Result<&'a MemberKey, Verdict> {
-    let Some(charter) = charters.version(entry.charter_version) else {
-        return Err(Verdict::Defer {
-            code: DeferralCode::MissingCharter,
-            detail: format!(
-                "names charter version {}, the newest here is {}",
-                entry.charter_version,
-                charters.newest().version
-            ),
-        });
-    };
+    let charter = charters.named(&entry.charter).ok_or_else(|| missing_charter(entry, charters))?;
     let author = &entry.author;
     match charter.member(author).map(|member| member.status) {
         None => {
@@ -81,30 +74,44 @@ pub fn signing_key<'a>(entry: &Entry, charters: &'a Charters) -> Result<&'a Memb
     Ok(key)
 }
 
+/// The verdict on an entry that names a charter which is not trusted here.
+pub(crate) fn missing_charter(entry: &Entry, charters: &Charters) -> Verdict {
+    let CharterName { version, hash } = entry.charter;
+    let detail = match charters.version(version) {
+        Some(_) => format!("names charter version {version} with hash {hash:016x}, another one is trusted here"),
+        None => format!("names charter version {version}, the newest here is {}", charters.newest().version),
+    };
+    Verdict::Defer { code: DeferralCode::MissingCharter, detail }
+}
+
 /// Checks the signatures of entries that came from one peer. Verdict `i` is on entry `i`; `Admit` means that the entry is authentic.
 ///
-/// One batch verification checks all signatures. Only if it fails, each signature is checked alone, so that exactly the bad ones are
-/// refused.
-pub fn authenticate(entries: &[Entry], charters: &Charters, rng: impl rand::CryptoRng) -> Vec<Verdict> {
-    let keys: Vec<Result<&MemberKey, Verdict>> = entries.iter().map(|entry| signing_key(entry, charters)).collect();
-    let (mut batch, mut is_empty) = (batch::Verifier::new(), true);
-    for (entry, key) in entries.iter().zip(&keys) {
-        if let Some(key) = key.as_ref().ok().and_then(|key| key.public.for_batch()) {
-            entry.queue_into(&mut batch, key);
-            is_empty = false;
-        }
-    }
-    // Even the check of no signature takes curve arithmetic.
-    let all_good = is_empty || batch.verify(rng).is_ok();
-    let verdict = |(entry, key): (&Entry, Result<&MemberKey, Verdict>)| match key {
-        Err(verdict) => verdict,
-        Ok(key) if (all_good && key.public.for_batch().is_some()) || entry.verify(&key.public) => Verdict::Admit,
-        Ok(key) => {
-            let detail = format!("the signature does not verify under key {:08x} of {}", key.id, entry.author);
-            Verdict::refuse(RefusalCode::BadSignature, detail)
-        }
+/// Entries of one batch share one signature, which is checked once. All signatures are checked together. Only if that fails, each is checked
+/// alone, so that exactly the entries with a bad one are deferred as unsigned.
+pub fn authenticate(
+    entries: &[Entry],
+    charters: &Charters,
+    known: &VerifiedBatches,
+    rng: impl rand::CryptoRng,
+) -> Vec<Verdict> {
+    let claim = |entry: &Entry| {
+        let key = signing_key(entry, charters)?;
+        let envelope = entry.envelope.as_ref().ok_or_else(|| unsigned(entry, key))?;
+        Ok((key, SignatureClaim::of(entry, envelope, key)))
     };
-    entries.iter().zip(keys).map(verdict).collect()
+    let claims: Vec<Result<(&MemberKey, SignatureClaim), Verdict>> = entries.iter().map(claim).collect();
+    let good = known.verify(claims.iter().flatten().map(|(key, claim)| (&key.public, *claim)), rng);
+    let verdict = |(entry, claim): (&Entry, Result<(&MemberKey, SignatureClaim), Verdict>)| match claim {
+        Err(verdict) => verdict,
+        Ok((_, claim)) if good.contains(&claim) => Verdict::Admit,
+        Ok((key, _)) => unsigned(entry, key),
+    };
+    entries.iter().zip(claims).map(verdict).collect()
+}
+
+fn unsigned(entry: &Entry, key: &MemberKey) -> Verdict {
+    let detail = format!("it came without a signature that verifies under key {:08x} of {}", key.id, entry.author);
+    Verdict::Defer { code: DeferralCode::Unsigned, detail }
 }
 
 /// Judges an authentic entry by its ancestors.
@@ -132,8 +139,8 @@ pub fn admit(entry: &Entry, complaint: Option<&Complaint>, charter: &Charter, no
             return Verdict::refuse(RefusalCode::ClockNotAfterParents, detail);
         }
         // An author that has a parent knows the parent's charter. It must not choose an older one that gave it more rights.
-        if entry.charter_version < known.charter_version {
-            let (named, newer) = (entry.charter_version, known.charter_version);
+        if entry.charter.version < known.charter_version {
+            let (named, newer) = (entry.charter.version, known.charter_version);
             let detail = format!("names charter version {named}, its parent {parent} names {newer}");
             return Verdict::refuse(RefusalCode::OlderCharter, detail);
         }

@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 
 use crate::base::ids::AgencyId;
 use crate::base::key::{PublicKey, Scheme, key_id};
+use crate::entry::CharterName;
 use crate::tlog::checkpoint::CheckpointKeys;
 use crate::tlog::note::NoteKey;
 
@@ -170,6 +171,12 @@ impl Charter {
     /// All members, in the order of their ids.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
         self.members.values()
+    }
+
+    /// The name of this charter in entries.
+    pub fn name(&self) -> CharterName {
+        let first = self.hash.first_chunk().expect("a hash has 32 bytes");
+        CharterName { version: self.version, hash: u64::from_be_bytes(*first) }
     }
 
     /// The signed note that this charter was read from.

@@ -32,7 +32,8 @@
 //! - while the rollback guard is not clear, the engine decides nothing and signs nothing;
 //! - an answer is [`Withheld`] until its batch is applied;
 //! - the same inputs, times and views give the same batches;
-//! - the engine is the only signer of entries, and sets an own entry's place, parents and clock just before it signs.
+//! - the engine is the only signer of entries. It sets an own entry's place, parents and clock when it decides it, and signs all own entries of a
+//!   batch when it closes the batch.
 
 pub mod batch;
 pub mod case;
@@ -75,10 +76,11 @@ pub use surroundings::{Around, Surroundings};
 pub use view::View;
 
 use crate::base::clock::{HybridClock, Now};
-use crate::base::ids::{AgencyId, ComplaintId, Epoch, LedgerIndex};
+use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::base::key::SigningKey;
 use crate::base::limits;
 use crate::charter::Charters;
+use crate::entry::OwnBatch;
 use crate::routing::route::{RoutingContext, reset_of};
 use crate::tlog::tree::root_of;
 use crate::transparency::rollback_guard::GuardState;
@@ -164,6 +166,8 @@ pub struct Engine {
     /// Items whose signatures are being checked again.
     rechecking: Rechecking,
     refusal_quota: RefusalQuota,
+    /// Peers whose unsigned copies the operator was told of since the last tick.
+    unsigned_told: BTreeSet<AgencyId>,
     /// Complaints that need an automatic action.
     automatic: BTreeSet<ComplaintId>,
     /// Complaints from before the start whose erased contents may not have been destroyed yet.
@@ -199,6 +203,7 @@ impl Engine {
             paused_peers: BTreeSet::new(),
             rechecking: Rechecking::default(),
             refusal_quota: RefusalQuota::new(config.quotas),
+            unsigned_told: BTreeSet::new(),
             automatic: duties.clone(),
             undestroyed: duties,
             backfill: Backfill::new(new_peers),
@@ -283,6 +288,7 @@ impl Engine {
             Input::Retry(items) => Answer::Retried(Ok(self.retry(items, now, view, batch)?)),
             Input::Tick => {
                 self.deferred.time_passed();
+                self.unsigned_told.clear();
                 self.warn_of_unkept_refusals(now, batch);
                 self.act_by_itself(now, view, batch)?;
                 Answer::Nothing
@@ -303,9 +309,17 @@ impl Engine {
     }
 
     /// Closes the open batch, opens the next one and returns the number of the closed one. `None` if the batch was empty: it stays open.
-    pub fn close(&mut self, batch: &Batch) -> Option<BatchNumber> {
+    ///
+    /// The new own entries are signed here, with one signature for each [`limits::SIGNED_BATCH`] of them. The signatures are the last records.
+    pub fn close(&mut self, batch: &mut Batch) -> Option<BatchNumber> {
         if batch.is_empty() {
             return None;
+        }
+        let unsigned = std::mem::take(&mut batch.unsigned);
+        for part in unsigned.chunks(limits::SIGNED_BATCH) {
+            let (leaves, ids): (Vec<LedgerIndex>, Vec<EntryId>) = part.iter().copied().unzip();
+            let signed = OwnBatch::sign(&ids, &self.config.key);
+            self.record(Record::Signature { leaves, signed }, batch);
         }
         let closed = self.open;
         self.open = closed.next();
@@ -418,7 +432,8 @@ impl Engine {
                 batch.destroy.insert(Destroy::DeferredItem(header.item));
             }
             Record::Routing(RoutingHeader::BackfillDone { peer }) => self.backfill.completed(peer),
-            Record::Routing(RoutingHeader::Leaf { .. })
+            Record::Signature { .. }
+            | Record::Routing(RoutingHeader::Leaf { .. })
             | Record::Receipt { .. }
             | Record::Cursor(_)
             | Record::Refused { .. } => {}

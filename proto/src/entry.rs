@@ -1,30 +1,34 @@
-//! Signed entries: parsing received bytes into domain types, and signing new entries.
+//! Signed entries: parsing received bytes into domain types, and writing and signing new entries.
 //!
 //! Must not know other entries or the charter. [`crate::admission`] judges an entry by those.
 //!
 //! Invariants:
 //! - the received bytes are the entry; they are kept beside the parsed form and are never encoded again;
+//! - the envelope is no part of the entry: an entry with a bad envelope, or without any, parses as well;
 //! - every field of a parsed [`Entry`] is within its limits;
 //! - a body that this version does not know parses as [`Body::Unknown`]: such an entry is kept and relayed, and has no effect.
 
 mod body;
 pub mod content;
-mod sign;
+mod draft;
+mod envelope;
 
 pub use body::{Body, CaseAct, CustodyAct, Lodged};
-pub use sign::{EntryDraft, Signed};
+pub use draft::{EntryDraft, Signed};
+pub use envelope::{Envelope, OwnBatch, SignedBatch};
 
 use bytes::Bytes;
 use prost::Message;
 
 use crate::base::clock::HybridClock;
 use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use crate::base::key::PublicKey;
 use crate::base::limits;
 use crate::base::refusal::{Refusal, RefusalCode};
 use crate::wire;
 
 /// The entry version that this code writes and reads.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A parsed entry with the bytes that it was parsed from.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,8 +39,8 @@ pub struct Entry {
     pub author: AgencyId,
     /// The author's entry key that signed it.
     pub key_id: u32,
-    /// The charter version by which every node judges it.
-    pub charter_version: u64,
+    /// The charter by which every node judges it.
+    pub charter: CharterName,
     /// The leaf that it takes in its author's ledger.
     pub place: Place,
     /// The complaint: derived for `Lodged`, `None` for node bodies.
@@ -49,12 +53,30 @@ pub struct Entry {
     pub commitments: Vec<Commitment>,
     /// The event.
     pub body: Body,
-    /// The `SignedEntry` as received. These bytes are the leaf.
-    pub signed: Bytes,
-    /// The `Entry` inside `signed`. The signature and the id are over these bytes.
+    /// The serialised `Entry` as received. These bytes are the leaf, and the id is their hash.
     pub bytes: Bytes,
-    /// The author's Ed25519 signature.
-    pub signature: [u8; 64],
+    /// The author's signature. `None` if the entry came without one that could verify, or is not signed yet.
+    pub envelope: Option<Envelope>,
+}
+
+/// A charter as an entry names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CharterName {
+    /// The version.
+    pub version: u64,
+    /// The first 8 bytes, big-endian, of the SHA-256 of the charter's text.
+    pub hash: u64,
+}
+
+/// The reason why bytes do not parse as an entry.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    /// The bytes are refused, by every node.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The entry is of a later version than this program knows. A later program can read it.
+    #[error("entry of version {0}, this program knows {VERSION}")]
+    LaterVersion(u32),
 }
 
 /// A position in an author's ledger.
@@ -111,32 +133,58 @@ pub struct Commitment {
 }
 
 impl Entry {
-    /// Parses the bytes of a `SignedEntry` made for `federation`. Checks all rules that need nothing but the bytes.
+    /// Parses the bytes of a `SignedEntry` made for `federation`. Checks all rules that need nothing but the entry's bytes.
     ///
     /// # Errors
-    /// The refusal with which any node of the federation answers these bytes.
-    pub fn parse(signed: Bytes, federation: &str) -> Result<Self, Refusal> {
-        check_envelope(&signed)?;
-        let (bytes, signature) = sign::open_envelope(&signed)?;
-        check_sizes(&signed, &bytes)?;
-        let message = wire::Entry::decode(bytes.clone())
-            .map_err(|error| Refusal::new(RefusalCode::Undecodable, format!("entry: {error}")))?;
-        let id = EntryId::of(&bytes);
-        Self::from_message(message, federation, id, signed, bytes, signature)
+    /// The refusal with which any node of the federation answers these bytes, or a later version.
+    pub fn parse(signed: Bytes, federation: &str) -> Result<Self, ParseError> {
+        let (bytes, envelope) = open(signed)?;
+        if bytes.is_empty() {
+            return Err(Refusal::new(RefusalCode::Undecodable, "signed entry without an entry").into());
+        }
+        Self::parse_bare(bytes, envelope, federation)
+    }
+
+    /// Parses the bytes of an `Entry`, which is a leaf, with its envelope.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_bare(bytes: Bytes, envelope: Option<Envelope>, federation: &str) -> Result<Self, ParseError> {
+        let message = wire::Entry::decode(bytes.clone());
+        // A later version may have other types of fields, and larger entries.
+        let version = match &message {
+            Ok(message) => message.version,
+            Err(_) => FixedFields::of(&bytes).map(|fixed| fixed.version).unwrap_or_default(),
+        };
+        if version > VERSION {
+            return Err(ParseError::LaterVersion(version));
+        }
+        check_size(&bytes)?;
+        let message = message.map_err(|error| Refusal::new(RefusalCode::Undecodable, format!("entry: {error}")))?;
+        Ok(Self::from_message(message, federation, bytes, envelope)?)
+    }
+
+    /// The bytes of the `SignedEntry`.
+    pub fn signed(&self) -> Bytes {
+        signed_bytes(self.bytes.clone(), self.envelope.as_ref())
+    }
+
+    /// Whether the signature verifies under this key.
+    pub fn verify(&self, key: &PublicKey) -> bool {
+        let envelope = self.envelope.as_ref();
+        envelope.is_some_and(|envelope| key.verifies(&envelope.batch_of(&self.id).message(), envelope.signature()))
     }
 
     fn from_message(
         message: wire::Entry,
         federation: &str,
-        id: EntryId,
-        signed: Bytes,
         bytes: Bytes,
-        signature: [u8; 64],
+        envelope: Option<Envelope>,
     ) -> Result<Self, Refusal> {
         if message.version != VERSION {
             return Err(Refusal::new(
                 RefusalCode::UnsupportedVersion,
-                format!("entry version {}, this node knows {VERSION}", message.version),
+                format!("entry version {}, the lowest is {VERSION}", message.version),
             ));
         }
         if message.federation != federation {
@@ -155,37 +203,69 @@ impl Entry {
         let parents = parse_parents(&message.parents)?;
         let commitments = parse_commitments(&message.content)?;
         let body = Body::parse(message.body)?;
+        let id = EntryId::of(&bytes);
         let complaint = complaint_of(&body, &message.complaint, &parents, clock, &id)?;
         Ok(Self {
             id,
             author,
             key_id: message.key_id,
-            charter_version: message.charter_version,
+            charter: CharterName { version: message.charter_version, hash: message.charter_hash },
             place: Place { epoch: Epoch(place.epoch), index: LedgerIndex(place.index) },
             complaint,
             parents,
             clock,
             commitments,
             body,
-            signed,
             bytes,
-            signature,
+            envelope,
         })
     }
 }
 
-fn check_envelope(signed: &Bytes) -> Result<(), Refusal> {
-    let limit = limits::ENTRY_BYTES + 128;
-    if signed.len() > limit {
-        let detail = format!("signed entry of {} bytes, at most {limit}", signed.len());
-        return Err(Refusal::new(RefusalCode::TooLarge, detail));
-    }
-    Ok(())
+/// Opens a `SignedEntry`: the bytes of the entry, and its envelope if that could verify.
+///
+/// # Errors
+/// When the bytes hold no entry.
+pub fn open(signed: Bytes) -> Result<(Bytes, Option<Envelope>), Refusal> {
+    let undecodable = |detail: String| Refusal::new(RefusalCode::Undecodable, detail);
+    let wire::SignedEntry { entry, envelope } =
+        wire::SignedEntry::decode(signed).map_err(|error| undecodable(format!("signed entry: {error}")))?;
+    Ok((entry, envelope.as_ref().and_then(Envelope::parse)))
 }
 
-/// Checks the sizes of an entry and of the envelope around it.
-fn check_sizes(signed: &Bytes, entry: &Bytes) -> Result<(), Refusal> {
-    check_envelope(signed)?;
+/// The id of the entry in a `SignedEntry`, whatever its bytes say. `None` if the bytes hold no entry.
+pub fn id_in(signed: &[u8]) -> Option<EntryId> {
+    let (entry, _) = open(Bytes::copy_from_slice(signed)).ok()?;
+    Some(EntryId::of(&entry))
+}
+
+/// The bytes of the `SignedEntry` with this entry and envelope.
+pub fn signed_bytes(entry: Bytes, envelope: Option<&Envelope>) -> Bytes {
+    wire::SignedEntry { entry, envelope: envelope.map(Envelope::to_wire) }.encode_to_vec().into()
+}
+
+/// The author that the entry in a `SignedEntry` names, also if the entry is of a later version. `None` if it names none.
+pub fn author_in(signed: Bytes) -> Option<AgencyId> {
+    let (entry, _) = open(signed).ok()?;
+    FixedFields::of(&entry)?.author.parse().ok()
+}
+
+/// The fields of an entry that have the same numbers and types in every version.
+#[derive(Clone, PartialEq, prost::Message)]
+struct FixedFields {
+    #[prost(uint32, tag = "1")]
+    version: u32,
+    #[prost(string, tag = "3")]
+    author: String,
+}
+
+impl FixedFields {
+    fn of(entry: &Bytes) -> Option<Self> {
+        Self::decode(entry.clone()).ok()
+    }
+}
+
+fn check_size(entry: &Bytes) -> Result<(), Refusal> {
     if entry.len() > limits::ENTRY_BYTES {
         let detail = format!("entry of {} bytes, at most {}", entry.len(), limits::ENTRY_BYTES);
         return Err(Refusal::new(RefusalCode::TooLarge, detail));

@@ -37,7 +37,7 @@ use crate::charter::{
 use crate::complaint::{Complaint, Inserted, Standing};
 use crate::engine::PeerQuotas;
 use crate::entry::content::{Content, reply_code_hash};
-use crate::entry::{ContentClass, Entry, EntryDraft, Place, Signed};
+use crate::entry::{CharterName, ContentClass, Entry, EntryDraft, OwnBatch, Place, Signed, signed_bytes};
 use crate::tlog::note::{self, NoteKey, NoteKeyUse};
 use crate::wire::{self, entry::Body as Wire};
 
@@ -231,7 +231,7 @@ impl Node<'_> {
         let draft = EntryDraft {
             federation: FEDERATION.to_owned(),
             author: self.id.clone(),
-            charter_version: self.federation.charter().version,
+            charter: self.federation.charter().name(),
             place: Place { epoch: Epoch::FIRST, index: LedgerIndex(0) },
             complaint,
             parents,
@@ -239,7 +239,7 @@ impl Node<'_> {
             content: Vec::new(),
             body,
         };
-        Writing { draft, key: entry_key(self.id.as_str()) }
+        Writing { draft, key: entry_key(self.id.as_str()), charters: self.federation.charters.clone() }
     }
 }
 
@@ -249,6 +249,7 @@ pub(crate) struct Writing {
     /// The draft as it stands.
     pub(crate) draft: EntryDraft,
     key: SigningKey,
+    charters: Charters,
 }
 
 impl Writing {
@@ -294,7 +295,8 @@ impl Writing {
 
     /// Sets the charter version that it names.
     pub(crate) fn under_charter(mut self, version: u64) -> Self {
-        self.draft.charter_version = version;
+        let known = self.charters.version(version).map(|charter| charter.name());
+        self.draft.charter = known.unwrap_or(CharterName { version, hash: version });
         self
     }
 
@@ -334,7 +336,7 @@ impl Writing {
     /// The signed bytes after `change` to the message.
     pub(crate) fn edited(&self, change: impl FnOnce(&mut wire::Entry)) -> Bytes {
         let envelope = wire::SignedEntry::decode(self.signed().bytes).expect("a signed entry");
-        let mut message = wire::Entry::decode(envelope.entry.as_slice()).expect("an entry");
+        let mut message = wire::Entry::decode(envelope.entry).expect("an entry");
         change(&mut message);
         sealed(message.encode_to_vec(), &self.key)
     }
@@ -342,8 +344,8 @@ impl Writing {
 
 /// Any bytes in place of an entry, with a good signature.
 pub(crate) fn sealed(entry: Vec<u8>, key: &SigningKey) -> Bytes {
-    let signature = key.sign(&[b"sinergi/entry/v1\0".as_slice(), &entry].concat()).to_bytes().to_vec();
-    wire::SignedEntry { entry, signature }.encode_to_vec().into()
+    let envelope = OwnBatch::sign(&[EntryId::of(&entry)], key).envelope(0);
+    signed_bytes(entry.into(), Some(&envelope))
 }
 
 fn basis_field(body: &mut Wire) -> Option<&mut Vec<u8>> {
@@ -408,7 +410,7 @@ impl<'f> Case<'f> {
     /// Admits an entry and adds it.
     pub(crate) fn learn(&mut self, entry: &Entry) -> Inserted {
         assert_eq!(self.judges(entry), Verdict::Admit, "{}", entry.body.name());
-        let charter = self.federation.charters.version(entry.charter_version).expect("a charter of the fixture");
+        let charter = self.federation.charters.named(&entry.charter).expect("a charter of the fixture");
         let inserted = self.complaint.insert(entry, charter);
         self.complaint.check_invariants();
         inserted
@@ -416,7 +418,7 @@ impl<'f> Case<'f> {
 
     /// The verdict on an entry.
     pub(crate) fn judges(&self, entry: &Entry) -> Verdict {
-        let charter = self.federation.charters.version(entry.charter_version).expect("a charter of the fixture");
+        let charter = self.federation.charters.named(&entry.charter).expect("a charter of the fixture");
         admit(entry, Some(&self.complaint), charter, self.now.max(entry.clock.millis()))
     }
 

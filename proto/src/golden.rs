@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use ed25519_zebra::Signature;
+use prost::Message;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -16,7 +17,7 @@ use crate::base::ids::{ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::base::key::SigningKey;
 use crate::charter::{Charter, Charters};
 use crate::entry::content::{Content, TextRole, read_text, reply_code_hash, serialise_text};
-use crate::entry::{ContentClass, Entry};
+use crate::entry::{ContentClass, Entry, OwnBatch};
 use crate::fixture::{
     DAY, FEDERATION, Federation, MANAGERS, MINUTE, REPLY_CODE, agency, charter_text, entry_key, key, signed_by,
     successor_text, written,
@@ -37,7 +38,13 @@ struct GoldenEntry {
     body: String,
     author: String,
     public_key: String,
+    charter_hash: String,
     entry: String,
+    /// The entry's place in the batch that its author signed, and the number of entries of the batch.
+    index: u32,
+    size: u32,
+    /// The audit path, lowest hash first.
+    path: Vec<String>,
     signature: String,
     signed_entry: String,
     id: String,
@@ -156,54 +163,139 @@ fn entries() -> Vec<Entry> {
 
 #[test]
 fn golden_entries_are_written_with_the_same_bytes() {
-    let of = |entry: &Entry| GoldenEntry {
-        body: entry.body.name().to_owned(),
-        author: entry.author.to_string(),
-        public_key: public(&entry_key(entry.author.as_str())),
-        entry: hex(&entry.bytes),
-        signature: hex(entry.signature),
-        signed_entry: hex(&entry.signed),
-        id: entry.id.to_string(),
-        complaint: entry.complaint.map(|id| id.to_string()).unwrap_or_default(),
-    };
-    let now = GoldenEntries { federation: FEDERATION.to_owned(), entry: entries().iter().map(of).collect() };
+    let now = GoldenEntries { federation: FEDERATION.to_owned(), entry: entries().iter().map(golden_entry).collect() };
     assert_eq!(golden_toml("entries.toml", &now), now);
 }
 
+fn golden_entry(entry: &Entry) -> GoldenEntry {
+    let signed = wire::SignedEntry::decode(entry.signed()).expect("a signed entry");
+    let wire::Envelope { index, size, path, signature } = signed.envelope.expect("an envelope");
+    GoldenEntry {
+        body: entry.body.name().to_owned(),
+        author: entry.author.to_string(),
+        public_key: public(&entry_key(entry.author.as_str())),
+        charter_hash: format!("{:016x}", entry.charter.hash),
+        entry: hex(&entry.bytes),
+        index,
+        size,
+        path: path.chunks(32).map(hex).collect(),
+        signature: hex(signature),
+        signed_entry: hex(entry.signed()),
+        id: entry.id.to_string(),
+        complaint: entry.complaint.map(|id| id.to_string()).unwrap_or_default(),
+    }
+}
+
+/// Seven entries of one agency that it signed as one batch. The tree has two lone hashes at its right edge.
+fn batch() -> Vec<Entry> {
+    let federation = Federation::new();
+    let node = federation.node("kota-bandung");
+    let mut entries: Vec<Entry> = (0..6).map(|leaf| node.lodges().at_leaf(leaf).entry()).collect();
+    entries.push(node.witnesses().at_leaf(6).entry());
+    let ids: Vec<EntryId> = entries.iter().map(|entry| entry.id).collect();
+    let signed = OwnBatch::sign(&ids, &entry_key("kota-bandung"));
+    entries.iter_mut().enumerate().for_each(|(index, entry)| entry.envelope = Some(signed.envelope(index)));
+    entries
+}
+
+#[test]
+fn a_golden_batch_has_one_signature_that_every_entry_leads_to() {
+    let now = GoldenEntries { federation: FEDERATION.to_owned(), entry: batch().iter().map(golden_entry).collect() };
+    let kept = golden_toml("batch.toml", &now);
+    assert_eq!(kept, now);
+    // RFC 6962 over the seven ids, written out.
+    let ids: Vec<Vec<u8>> = kept.entry.iter().map(|entry| unhex(&entry.id)).collect();
+    let node = |left: &[u8], right: &[u8]| sha256(&[&[1], left, right]).to_vec();
+    let (ab, cd, ef) = (node(&ids[0], &ids[1]), node(&ids[2], &ids[3]), node(&ids[4], &ids[5]));
+    let (abcd, efg) = (node(&ab, &cd), node(&ef, &ids[6]));
+    let root = node(&abcd, &efg);
+    let message = [b"sinergi/entries/v2\0".as_slice(), &7_u64.to_be_bytes(), &root].concat();
+    let paths = [
+        vec![&ids[1], &cd, &efg],
+        vec![&ids[0], &cd, &efg],
+        vec![&ids[3], &ab, &efg],
+        vec![&ids[2], &ab, &efg],
+        vec![&ids[5], &ids[6], &abcd],
+        vec![&ids[4], &ids[6], &abcd],
+        vec![&ef, &abcd],
+    ];
+    for (index, (entry, path)) in kept.entry.iter().zip(paths).enumerate() {
+        assert_eq!((entry.index as usize, entry.size), (index, 7));
+        assert_eq!(entry.path, path.iter().map(hex).collect::<Vec<_>>(), "{index}");
+        assert_eq!(entry.signature, kept.entry[0].signature);
+        verifies(entry, &message);
+        follows_the_formats(entry);
+    }
+}
+
+/// Asserts that the signature of a golden entry is over this message.
+fn verifies(kept: &GoldenEntry, message: &[u8]) {
+    let signature = Signature::from_slice(&unhex(&kept.signature)).expect("64 bytes");
+    let key: [u8; 32] = unhex(&kept.public_key).try_into().expect("32 bytes");
+    let key = ed25519_zebra::VerificationKey::try_from(key).expect("a key");
+    assert!(key.verify(&signature, message).is_ok());
+}
+
+/// Asserts that the bytes, the id, the key id and the charter hash of a golden entry are those of the formats, and that today's code reads it.
+fn follows_the_formats(kept: &GoldenEntry) {
+    let signed = unhex(&kept.signed_entry);
+    let entry = Entry::parse(Bytes::from(signed.clone()), FEDERATION).expect("an entry of version 2");
+    let bytes = unhex(&kept.entry);
+    assert_eq!(entry.bytes, bytes);
+    assert_eq!(entry.body.name(), kept.body);
+    assert_eq!(entry.author.as_str(), kept.author);
+    assert!(entry.verify(&entry_key(&kept.author).verification_key()));
+
+    // The id is the RFC 6962 hash of the leaf.
+    assert_eq!(hex(sha256(&[&[0], &bytes])), kept.id);
+    assert_eq!(hex(tlog_tiles::record_hash(&bytes).0), kept.id);
+    assert_eq!(entry.id.to_string(), kept.id);
+
+    let key = unhex(&kept.public_key);
+    let key_id = u32::from_be_bytes(sha256(&[b"sinergi/key/v1\0", &key])[..4].try_into().expect("4 bytes"));
+    assert_eq!(entry.key_id, key_id);
+    // The charter's text ends before the blank line and the signatures.
+    let text = kept_file("charter-1.txt");
+    let text = text.rsplit_once("\n\n").expect("text and signatures").0;
+    assert_eq!(hex(&sha256(&[text.as_bytes(), b"\n"])[..8]), kept.charter_hash);
+    assert_eq!((entry.charter.version, format!("{:016x}", entry.charter.hash)), (1, kept.charter_hash.clone()));
+    // Entry: the first field is the version, and fixed64 field 11 has the charter hash, with the lowest byte first.
+    assert!(bytes.starts_with(&[0x08, 2]));
+    let charter_hash = [vec![0x59], entry.charter.hash.to_le_bytes().to_vec()].concat();
+    assert!(bytes.windows(9).any(|window| window == charter_hash));
+
+    // SignedEntry: field 1 is the entry, field 2 the envelope. Envelope: index, size, path, signature. Zero and empty are not written.
+    let field = |tag: u8, data: &[u8]| {
+        let mut out = vec![tag];
+        prost::encoding::encode_varint(data.len() as u64, &mut out);
+        [out, data.to_vec()].concat()
+    };
+    let number =
+        |tag: u8, number: u32| if number == 0 { vec![] } else { vec![tag, u8::try_from(number).expect("small")] };
+    let path: Vec<u8> = kept.path.iter().flat_map(|hash| unhex(hash)).collect();
+    let path = if path.is_empty() { vec![] } else { field(0x1a, &path) };
+    let envelope =
+        [number(0x08, kept.index), number(0x10, kept.size), path, field(0x22, &unhex(&kept.signature))].concat();
+    assert_eq!([field(0x0a, &bytes), field(0x12, &envelope)].concat(), signed);
+}
+
+fn kept_file(file: &str) -> String {
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "golden", file].iter().collect();
+    std::fs::read_to_string(path).expect("a golden file")
+}
+
 fn kept_entries() -> GoldenEntries {
-    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "golden", "entries.toml"].iter().collect();
-    toml::from_str(&std::fs::read_to_string(path).expect("a golden file")).expect("TOML")
+    toml::from_str(&kept_file("entries.toml")).expect("TOML")
 }
 
 #[test]
 fn golden_entries_are_read_and_their_ids_and_signatures_follow_the_formats() {
     for kept in kept_entries().entry {
-        let signed = unhex(&kept.signed_entry);
-        let entry = Entry::parse(Bytes::from(signed.clone()), FEDERATION).expect("an entry of version 1");
-        let bytes = unhex(&kept.entry);
-        assert_eq!(entry.bytes, bytes);
-        assert_eq!(entry.body.name(), kept.body);
-        assert_eq!(entry.author.as_str(), kept.author);
-        assert_eq!(hex(sha256(&[b"sinergi/id/v1\0", &bytes])), kept.id);
-        assert_eq!(entry.id.to_string(), kept.id);
-
-        let signature = Signature::from_slice(&unhex(&kept.signature)).expect("64 bytes");
-        let key: [u8; 32] = unhex(&kept.public_key).try_into().expect("32 bytes");
-        let key = ed25519_zebra::VerificationKey::try_from(key).expect("a key");
-        let message = [b"sinergi/entry/v1\0", bytes.as_slice()].concat();
-        assert!(key.verify(&signature, &message).is_ok());
-        let key_id = u32::from_be_bytes(sha256(&[b"sinergi/key/v1\0", key.as_ref()])[..4].try_into().expect("4 bytes"));
-        assert_eq!(entry.key_id, key_id);
-
-        // SignedEntry: field 1 is the entry, field 2 the signature, both as bytes.
-        let field = |tag: u8, data: &[u8]| {
-            let mut out = vec![tag];
-            prost::encoding::encode_varint(data.len() as u64, &mut out);
-            [out, data.to_vec()].concat()
-        };
-        assert_eq!([field(0x0a, &bytes), field(0x12, &unhex(&kept.signature))].concat(), signed);
-        let leaf_hash = tlog_tiles::record_hash(&signed).0;
-        assert_eq!(leaf_hash, sha256(&[&[0], &signed]));
+        follows_the_formats(&kept);
+        // A batch of one entry: the root is the id.
+        assert_eq!((kept.index, kept.size, kept.path.len()), (0, 1, 0));
+        let message = [b"sinergi/entries/v2\0".as_slice(), &1_u64.to_be_bytes(), &unhex(&kept.id)].concat();
+        verifies(&kept, &message);
     }
 }
 
@@ -267,9 +359,9 @@ fn a_golden_receipt_verifies() {
     let now = GoldenReceipt { public_key: public(&key), receipt: hex(&ack.receipt), signature: hex(&ack.signature) };
     let kept = golden_toml("receipt.toml", &now);
     let ack = wire::Ack { receipt: unhex(&kept.receipt), signature: unhex(&kept.signature) };
-    let receipt = Receipt::parse(&ack).expect("a receipt of version 1");
+    let receipt = Receipt::parse(&ack).expect("a receipt of version 2");
     assert_eq!(receipt, crate::transparency::receipt::tests::receipt());
-    let message = [b"sinergi/receipt/v1\0", ack.receipt.as_slice()].concat();
+    let message = [b"sinergi/receipt/v2\0", ack.receipt.as_slice()].concat();
     assert!(key.verification_key().verifies(&message, &ack.signature));
 }
 
@@ -303,7 +395,7 @@ fn a_golden_checkpoint_opens_under_the_charter_s_keys() {
 fn a_golden_citizen_s_receipt_verifies() {
     let federation = Federation::new();
     let lodged = federation.node("kota-bandung").lodges();
-    let (leaf, sibling) = (lodged.signed().bytes, tlog_tiles::record_hash(b"the next leaf"));
+    let (leaf, sibling) = (lodged.entry().bytes, tlog_tiles::record_hash(b"the next leaf"));
     // RFC 6962, written out.
     let root = sha256(&[&[1], &sha256(&[&[0], &leaf]), &sibling.0]);
     let (checkpoint_key, time_key) = (key("kota-bandung checkpoint"), key("kota-bandung time"));
@@ -312,7 +404,7 @@ fn a_golden_citizen_s_receipt_verifies() {
     let note = signer.sign(2, root, 1_764_000_123);
     let now = lodging_proof::receipt(&leaf, LedgerIndex(0), vec![sibling], &note);
     let kept = golden("lodging.tlog-proof", &String::from_utf8(now).expect("a receipt is UTF-8"));
-    let proven = lodging_proof::verify(kept.as_bytes(), federation.charter()).expect("a receipt of version 1");
+    let proven = lodging_proof::verify(kept.as_bytes(), federation.charter()).expect("a citizen's receipt");
     assert_eq!((proven.complaint, proven.in_ledger_at), (lodged.entry().complaint.expect("an id"), 1_764_000_123));
     assert!(proven.has_reply_code(REPLY_CODE));
 }
@@ -335,13 +427,15 @@ fn golden_charters_are_trusted_in_turn() {
 }
 
 #[test]
-fn an_entry_id_does_not_depend_on_the_signature() {
-    let entry = entries().swap_remove(0);
-    let mut other = wire::SignedEntry { entry: entry.bytes.to_vec(), signature: vec![1; 64] };
-    let reread = |signed: &wire::SignedEntry| {
-        Entry::parse(prost::Message::encode_to_vec(signed).into(), FEDERATION).expect("an entry").id
-    };
+fn an_entry_id_does_not_depend_on_the_envelope() {
+    let entry = batch().swap_remove(4);
+    let mut other = wire::SignedEntry::decode(entry.signed()).expect("a signed entry");
+    let reread =
+        |signed: &wire::SignedEntry| Entry::parse(signed.encode_to_vec().into(), FEDERATION).expect("an entry").id;
     assert_eq!(reread(&other), entry.id);
-    other.entry.push(0);
-    assert_ne!(EntryId::of(&other.entry), entry.id);
+    other.envelope.as_mut().expect("an envelope").signature = vec![1; 64].into();
+    assert_eq!(reread(&other), entry.id);
+    other.envelope = None;
+    assert_eq!(reread(&other), entry.id);
+    assert_ne!(EntryId::of(&[entry.bytes.as_ref(), &[0]].concat()), entry.id);
 }

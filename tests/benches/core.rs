@@ -18,7 +18,7 @@ use sinergi_proto::base::limits;
 use sinergi_proto::charter::Charters;
 use sinergi_proto::complaint::Complaint;
 use sinergi_proto::engine::{Case, LeafHeader};
-use sinergi_proto::entry::{Entry, EntryDraft, Place};
+use sinergi_proto::entry::{CharterName, Entry, EntryDraft, OwnBatch, Place};
 use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::routing::outbox::FrameSummary;
 use sinergi_proto::routing::route::{DeliveredBy, RoutingContext};
@@ -34,6 +34,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const FEDERATION: &str = "lapor.example";
 const GROUP: usize = 128;
+const CHARTER: CharterName = CharterName { version: 1, hash: 0 };
 const NOW: u64 = 1_790_000_000_000;
 /// The number of complaints that a node keeps in memory, so that each dropped one was not used for a while.
 const KEPT: usize = 4096;
@@ -47,7 +48,7 @@ fn sign(complaint: Option<ComplaintId>, parents: Vec<EntryId>, millis: u64, body
     let place = Place { epoch: Epoch::FIRST, index: LedgerIndex(0) };
     let clock = HybridClock::new(millis, 0);
     let (federation, content) = (FEDERATION.to_owned(), Vec::new());
-    let draft = EntryDraft { federation, author, charter_version: 1, place, complaint, parents, clock, content, body };
+    let draft = EntryDraft { federation, author, charter: CHARTER, place, complaint, parents, clock, content, body };
     Entry::parse(draft.sign(&key()).bytes, FEDERATION).expect("a good entry")
 }
 
@@ -65,7 +66,7 @@ fn lodged(millis: u64) -> Entry {
 fn append(c: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a folder");
     let (mut ledger, _) = Ledger::open(folder.path(), LedgerOptions::default()).expect("a new ledger");
-    let (entry, content) = (lodged(NOW).signed, [1; 1024]);
+    let (entry, content) = (lodged(NOW).bytes, [1; 1024]);
     let mut group = c.benchmark_group("append");
     group.throughput(Throughput::Elements(GROUP as u64));
     group.bench_function("128 entries with 1 KiB of content, one fdatasync", |b| {
@@ -86,15 +87,32 @@ fn verify(c: &mut Criterion) {
     let public = VerificationKeyBytes::from(&key());
     let mut group = c.benchmark_group("verify");
     group.throughput(Throughput::Elements(GROUP as u64));
-    group.bench_function("128 signatures of one author as a batch", |b| {
+    group.bench_function("128 entries that were signed one by one", |b| {
         b.iter(|| {
             let mut batch = batch::Verifier::new();
-            entries.iter().for_each(|entry| entry.queue_into(&mut batch, public));
+            for entry in &entries {
+                let envelope = entry.envelope.as_ref().expect("a signed entry");
+                let (message, signature) = (envelope.batch_of(&entry.id).message(), *envelope.signature());
+                batch.queue((public, signature.into(), message.as_slice()));
+            }
             batch.verify(rand::rng()).expect("good signatures");
         });
     });
+    let ids: Vec<EntryId> = entries.iter().map(|entry| entry.id).collect();
+    group.bench_function("sign 128 entries together", |b| b.iter(|| black_box(OwnBatch::sign(&ids, &key()))));
+    group.bench_function("128 entries that were signed together", |b| {
+        let batch = OwnBatch::sign(&ids, &key());
+        let envelopes: Vec<_> = (0..GROUP).map(|number| batch.envelope(number)).collect();
+        b.iter(|| {
+            let batches = ids.iter().zip(&envelopes).map(|(id, envelope)| envelope.batch_of(id));
+            let distinct: BTreeSet<_> = batches.collect();
+            for batch in distinct {
+                assert!(key().verification_key().verifies(&batch.message(), envelopes[0].signature()));
+            }
+        });
+    });
     group.bench_function("parse 128 entries", |b| {
-        let bytes: Vec<Bytes> = entries.iter().map(|entry| entry.signed.clone()).collect();
+        let bytes: Vec<Bytes> = entries.iter().map(|entry| entry.signed()).collect();
         b.iter(|| {
             for entry in &bytes {
                 black_box(Entry::parse(entry.clone(), FEDERATION).expect("a good entry"));
@@ -138,7 +156,7 @@ fn offered(millis: u64) -> [Bytes; 2] {
         answer_by: millis + 3 * 24 * 60 * 60 * 1000,
     };
     let offer = sign(first.complaint, vec![first.id], millis + 1, Body::Forwarded(forwarded));
-    [first.signed, offer.signed]
+    [first.signed(), offer.signed()]
 }
 
 /// Takes a complaint in as a node's writer does: each entry into the fold, routed, and placed.
@@ -198,7 +216,7 @@ fn machines(c: &mut Criterion) {
     let entries: Vec<EntryId> = (0..GROUP).map(|n| EntryId([n as u8; 32])).collect();
     let cursor = Cursor { epoch: Epoch::FIRST, index: LedgerIndex(GROUP as u64), part: 0 };
     let results: Vec<ItemResult> =
-        entries.iter().map(|entry| ItemResult { entry: *entry, outcome: ItemOutcome::Leaf(LedgerIndex(0)) }).collect();
+        entries.iter().map(|entry| ItemResult::without_contents(*entry, ItemOutcome::Leaf(LedgerIndex(0)))).collect();
     let linked = || {
         let mut sender = Sender::new(Cursor::end(Epoch::FIRST, LedgerIndex(GROUP as u64), 0), Window::default());
         sender.handle(SenderEvent::Linked { have: None, receipted: None });

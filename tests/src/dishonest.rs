@@ -1,13 +1,12 @@
 //! A ledger of a member that may lie about it. The caller decides what the member acknowledges and which ledger it shows.
 
 use bytes::Bytes;
-use prost::Message;
 use sinergi_proto::base::ids::{Epoch, LedgerIndex};
 use sinergi_proto::base::limits;
-use sinergi_proto::entry::Entry;
+use sinergi_proto::entry::{Entry, id_in, signed_bytes};
 use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::tlog::checkpoint::CheckpointSigner;
-use sinergi_proto::tlog::tree::{leaf_hash, nodes_needed};
+use sinergi_proto::tlog::tree::nodes_needed;
 use sinergi_proto::transparency::receipt::{ItemOutcome, ItemResult, Receipt};
 use sinergi_proto::wire::{self, frame::Kind};
 use tlog_tiles::{Error as TreeError, Hash, HashReader};
@@ -48,10 +47,12 @@ impl ShownLedger {
         }
     }
 
-    /// Appends a leaf and returns its index.
+    /// Appends a leaf, given as a `SignedEntry`, and returns its index.
     pub fn push(&mut self, leaf: Bytes) -> LedgerIndex {
         let index = self.size();
-        let new = tlog_tiles::stored_hashes(index, &leaf, self).expect("the hashes of the leaves before are here");
+        let id = id_in(&leaf).expect("a leaf is given as a signed entry");
+        let new = tlog_tiles::stored_hashes_for_record_hash(index, Hash(id.0), self);
+        let new = new.expect("the hashes of the leaves before are here");
         self.hashes.extend(new);
         self.leaves.push(leaf);
         LedgerIndex(index)
@@ -105,7 +106,7 @@ impl ShownLedger {
         let federation = member.config.federation.as_str();
         let results = delivered.items.iter().map(|item| {
             let entry = Entry::parse(item.signed_entry.clone(), federation).expect("an entry");
-            ItemResult { entry: entry.id, outcome: ItemOutcome::Leaf(self.push(item.signed_entry.clone())) }
+            ItemResult::without_contents(entry.id, ItemOutcome::Leaf(self.push(item.signed_entry.clone())))
         });
         let results = results.collect();
         let receipt = Receipt {
@@ -117,7 +118,6 @@ impl ShownLedger {
             cursor: Cursor::from_wire(delivered.cursor.expect("a cursor")),
             results,
             checkpoint: self.signed(member, seconds),
-            leaf_hashes: delivered.items.iter().map(|item| leaf_hash(&item.signed_entry)).collect(),
         };
         receipt.sign(&member.keys.entry)
     }
@@ -174,12 +174,12 @@ pub async fn answer_questions(link: &mut Connection, member: &Member, shown: Opt
     }
 }
 
-/// The bytes of an item as a leaf.
+/// The `SignedEntry` of an item.
 pub fn leaf_of(item: &wire::Item) -> Bytes {
     item.signed_entry.clone()
 }
 
-/// Bytes with the shape of a signed entry, to fill a ledger with.
+/// A `SignedEntry` of bytes that are no entry, to fill a ledger with.
 pub fn filling(number: u64) -> Bytes {
-    wire::SignedEntry { entry: number.to_be_bytes().to_vec(), signature: vec![0; 64] }.encode_to_vec().into()
+    signed_bytes(number.to_be_bytes().to_vec().into(), None)
 }

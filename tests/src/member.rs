@@ -125,8 +125,8 @@ impl Member {
     pub fn hello(&self) -> wire::Hello {
         let charter = self.charter_store.newest();
         wire::Hello {
-            protocol_min: 1,
-            protocol_max: 1,
+            protocol_min: 2,
+            protocol_max: 2,
             federation: self.config.federation.to_string(),
             agency: self.config.agency.to_string(),
             charter_version: charter.version,

@@ -18,7 +18,7 @@ use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::entry::content::{Content, TextRole, reply_code_hash, serialise_text};
-use sinergi_proto::entry::{ContentClass, Entry, EntryDraft, Place};
+use sinergi_proto::entry::{ContentClass, Entry, EntryDraft, OwnBatch, Place, signed_bytes};
 use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::tlog::checkpoint::CheckpointSigner;
 use sinergi_proto::transparency::receipt::{ItemOutcome, ItemResult, Receipt};
@@ -35,9 +35,6 @@ use tonic::{Request, Status, Streaming};
 use tonic_prost::ProstCodec;
 
 use crate::federation::PATIENCE;
-
-/// The prefix of the signed bytes of an entry; see `entry.proto`.
-const ENTRY_DOMAIN: &[u8] = b"sinergi/entry/v1\0";
 
 /// A member whose node does not run. The test plays the node.
 pub struct Impostor {
@@ -117,7 +114,7 @@ impl Impostor {
         let channel = self.member.channel(&credentials, agency, address).await?;
         let mut grpc = tonic::client::Grpc::new(channel);
         grpc.ready().await.map_err(|error| DialError::Refused(one_line(&error)))?;
-        let path = http::uri::PathAndQuery::from_static("/sinergi.v1.Federation/Sync");
+        let path = http::uri::PathAndQuery::from_static("/sinergi.v2.Federation/Sync");
         // The stream stays open until the node ends it.
         let messages = tokio_stream::iter(messages).chain(tokio_stream::pending());
         let response = grpc.streaming(Request::new(messages), path, AsIs).await;
@@ -148,7 +145,7 @@ impl Impostor {
         let results = delivered.items.iter().zip(0..).map(|(item, number)| {
             let entry =
                 Entry::parse(item.signed_entry.clone(), self.member.config.federation.as_str()).expect("an entry");
-            ItemResult { entry: entry.id, outcome: outcome(number) }
+            ItemResult::without_contents(entry.id, outcome(number))
         });
         let receipt = Receipt {
             federation: self.member.config.federation.to_string(),
@@ -159,10 +156,7 @@ impl Impostor {
             cursor: Cursor::from_wire(delivered.cursor.expect("a cursor")),
             results: results.collect(),
             checkpoint: self.checkpoint(),
-            leaf_hashes: Vec::new(),
         };
-        let leaf_hashes = receipt.leaves().map(|_| [0; 32]).collect();
-        let receipt = Receipt { leaf_hashes, ..receipt };
         receipt.sign(&self.member.keys.entry)
     }
 
@@ -174,7 +168,7 @@ impl Impostor {
         EntryDraft {
             federation: self.member.config.federation.to_string(),
             author: self.member.config.agency.clone(),
-            charter_version: self.member.charter_store.newest().version,
+            charter: self.member.charter_store.newest().name(),
             place: Place { epoch: Epoch::FIRST, index },
             complaint,
             parents,
@@ -194,6 +188,12 @@ impl Impostor {
             reply_code_hash: reply_code_hash("code").to_vec(),
         });
         self.draft(None, Vec::new(), body)
+    }
+
+    /// A complaint that every node refuses: it is signed with a key that the charter does not list.
+    pub fn lodge_under_an_unknown_key(&mut self) -> Made {
+        let draft = self.draft_of_lodged();
+        Made::new(draft, &SigningKey::from([0x55; 32]), Vec::new())
     }
 
     /// A complaint lodged by this member, with a public text.
@@ -225,11 +225,11 @@ impl Impostor {
         let (named, clock) = (draft.complaint, draft.clock);
         let signed = draft.sign(&self.member.keys.entry).bytes;
         let entry = wire::SignedEntry::decode(signed).expect("a signed entry").entry;
-        let entry = change(wire::Entry::decode(entry.as_slice()).expect("an entry"));
-        let signature = self.member.keys.entry.sign(&[ENTRY_DOMAIN, &entry].concat()).to_bytes().to_vec();
+        let entry = change(wire::Entry::decode(entry).expect("an entry"));
         let id = EntryId::of(&entry);
+        let envelope = OwnBatch::sign(&[id], &self.member.keys.entry).envelope(0);
         let complaint = named.unwrap_or_else(|| ComplaintId::of_lodged(clock, &id));
-        let signed_entry = Bytes::from(wire::SignedEntry { entry, signature }.encode_to_vec());
+        let signed_entry = signed_bytes(entry.into(), Some(&envelope));
         Made { id, complaint, item: wire::Item { signed_entry, ..Default::default() } }
     }
 }
@@ -258,7 +258,8 @@ impl Made {
     /// The same entry with one bit of its signature changed.
     pub fn with_a_broken_signature(&self) -> Self {
         let mut envelope = wire::SignedEntry::decode(self.item.signed_entry.clone()).expect("a signed entry");
-        envelope.signature[0] ^= 1;
+        let signed = envelope.envelope.as_mut().expect("a test signs its entries");
+        signed.signature = signed.signature.iter().enumerate().map(|(at, byte)| byte ^ u8::from(at == 0)).collect();
         let item = wire::Item { signed_entry: Bytes::from(envelope.encode_to_vec()), ..self.item.clone() };
         Self { item, ..self.clone() }
     }

@@ -11,7 +11,7 @@ use sinergi_proto::base::limits;
 use sinergi_proto::base::refusal::{DeferralCode, FaultCode};
 use sinergi_proto::charter::{Charter, MemberStatus};
 use sinergi_proto::operator_api::NodeStatus;
-use sinergi_proto::transparency::receipt::ItemOutcome;
+use sinergi_proto::transparency::receipt::{Deferral, ItemOutcome};
 use sinergi_proto::wire::{self, frame::Kind as FrameKind};
 use sinergi_tests::disk::{NO_SPACE, Op};
 use sinergi_tests::federation::{PATIENCE, TestFederation, TestNode, agency, province_and_city};
@@ -52,11 +52,11 @@ async fn a_newer_charter_reaches_every_node_over_the_links_and_entries_that_wait
 
     let lodged_under_it = {
         let mut draft = impostor.draft_of_lodged();
-        draft.charter_version = 2;
+        draft.charter = Charter::parse(&note).expect("a charter").name();
         impostor.sign(draft, Vec::new())
     };
     let receipt = link.deliver(1, vec![lodged_under_it.item.clone()]).await;
-    let waits = ItemOutcome::Deferred(DeferralCode::MissingCharter.number());
+    let waits = ItemOutcome::Deferred(Deferral::kept(DeferralCode::MissingCharter.number()));
     assert_eq!(receipt.results[0].outcome, waits);
 
     link.say(FrameKind::Charter(wire::CharterNote { note })).await;

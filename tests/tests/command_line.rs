@@ -79,9 +79,9 @@ impl Province {
         let address = self.federation.address_of("prov-jabar");
         let mut connection = institution.dial(&agency("prov-jabar"), &address).await.expect("a member may connect");
         connection.greet(institution.hello()).await;
-        for (index, title) in ["satu", "dua", "tiga"].into_iter().enumerate() {
-            let made = institution.lodge(title).with_a_broken_signature();
-            connection.deliver(index as u64 + 1, vec![made.item]).await;
+        for index in 1..=3 {
+            let made = institution.lodge_under_an_unknown_key();
+            connection.deliver(index, vec![made.item]).await;
         }
     }
 }
@@ -369,7 +369,7 @@ async fn peer_list_tells_state_failures_queue_cursors_certificate_and_protocol()
     for (field, expected) in [("agency", "prov-jabar"), ("state", "linked"), ("direction", "dials")] {
         assert_eq!(linked[field], expected, "{linked}");
     }
-    assert_eq!((&linked["queue_depth"], &linked["protocol"]), (&0.into(), &1.into()), "{linked}");
+    assert_eq!((&linked["queue_depth"], &linked["protocol"]), (&0.into(), &2.into()), "{linked}");
     for field in ["last_success", "linked_since", "certificate_expires"] {
         assert!(linked[field].as_str().is_some_and(|time| time.ends_with('Z')), "{field}: {linked}");
     }
@@ -519,7 +519,7 @@ async fn a_reader_that_leaves_early_ends_a_listing_quietly() {
 async fn items_of_listings_can_be_shown_and_a_peer_pinged() {
     let mut stage = Stage::set().await;
     // The test needs an item that waits for an unlinked peer, and a refused item.
-    let broken = stage.impostor.lodge("Palsu").with_a_broken_signature();
+    let broken = stage.impostor.lodge_under_an_unknown_key();
     stage.link().await.deliver(1, vec![broken.item]).await;
     let city = stage.federation.folder_of("kota-bandung");
     let json = |arguments: &[&str]| -> Value {
@@ -538,7 +538,7 @@ async fn items_of_listings_can_be_shown_and_a_peer_pinged() {
 
     let refused = json(&["refused", "list"]);
     let shown = json(&["refused", "show", refused[0]["number"].as_str().expect("a number")]);
-    assert_eq!((&shown["code"], &shown["peer"]), (&Value::from(203), &Value::from("kominfo")));
+    assert_eq!((&shown["code"], &shown["peer"]), (&Value::from(202), &Value::from("kominfo")));
     assert_eq!(run_on(&city, &["refused", "show", "9-9-9"]).code, 4, "no such refusal");
 
     assert!(run_on(&city, &["peer", "ping", "prov-jabar"]).out.contains("prov-jabar answered in"));

@@ -433,10 +433,10 @@ async fn deferred_and_refused_items_are_retried_and_each_outcome_is_shown() {
     let gone = run_on(&city, &["refused", "retry", &number]);
     assert!(gone.code == 4 && gone.err.contains("refused list --deferred"), "{gone:?}");
 
-    let broken = stage.impostor.lodge("Palsu").with_a_broken_signature();
+    let broken = stage.impostor.lodge_under_an_unknown_key();
     link.deliver(3, vec![broken.item]).await;
     let refused = retried(&city, &["--all", "--peer", "kominfo"]);
-    assert_eq!((&refused["outcome"], &refused["code"]), (&"refused".into(), &203.into()), "{refused}");
+    assert_eq!((&refused["outcome"], &refused["code"]), (&"refused".into(), &202.into()), "{refused}");
     assert_eq!(stage.federation.node(CITY).await.refused().await.len(), 1, "a refusal that stands is not listed twice");
     for (arguments, words) in
         [(&["refused", "retry"][..], "<NUMBER|--all>"), (&["refused", "retry", "x"], "must be one")]

@@ -266,12 +266,12 @@ async fn grpc_health_on_the_operator_socket_says_that_the_node_serves() {
     let mut federation = TestFederation::make(province_and_city());
     federation.start_node("prov-jabar").await;
     let mut health = HealthClient::new(channel(&federation.folder_of("prov-jabar")).await);
-    for service in ["", "sinergi.v1.Operator"] {
+    for service in ["", "sinergi.v2.Operator"] {
         let request = HealthCheckRequest { service: service.to_owned() };
         let HealthCheckResponse { status } = health.check(request).await.expect("an answer").into_inner();
         assert_eq!(status, i32::from(ServingStatus::Serving), "{service}");
     }
-    let unknown = health.check(HealthCheckRequest { service: "sinergi.v1.Nothing".to_owned() }).await;
+    let unknown = health.check(HealthCheckRequest { service: "sinergi.v2.Nothing".to_owned() }).await;
     assert_eq!(unknown.expect_err("no such service").code(), tonic::Code::NotFound);
 }
 
@@ -282,7 +282,7 @@ async fn grpc_reflection_on_the_operator_socket_describes_the_operator_api() {
     let mut reflection = ServerReflectionClient::new(channel(&federation.folder_of("prov-jabar")).await);
     let requests = [
         MessageRequest::ListServices(String::new()),
-        MessageRequest::FileContainingSymbol("sinergi.v1.Operator.Lodge".to_owned()),
+        MessageRequest::FileContainingSymbol("sinergi.v2.Operator.Lodge".to_owned()),
     ];
     let requests =
         requests.map(|request| ServerReflectionRequest { host: String::new(), message_request: Some(request) });
@@ -294,7 +294,7 @@ async fn grpc_reflection_on_the_operator_socket_describes_the_operator_api() {
     };
     let MessageResponse::ListServicesResponse(listed) = next().await else { panic!("not a list") };
     let names: Vec<String> = listed.service.into_iter().map(|service| service.name).collect();
-    assert!(names.iter().any(|name| name == "sinergi.v1.Operator"), "{names:?}");
+    assert!(names.iter().any(|name| name == "sinergi.v2.Operator"), "{names:?}");
     let MessageResponse::FileDescriptorResponse(files) = next().await else { panic!("not a description") };
     let described = files
         .file_descriptor_proto

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use prost::Message;
+use sha2::{Digest, Sha256};
 use sinergi_cli::demo::wait;
 use sinergi_daemon::base::node_limits;
 use sinergi_daemon::storage::ledger::RecordKind;
@@ -9,12 +10,12 @@ use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::{EntryId, Epoch, LedgerIndex};
 use sinergi_proto::base::limits;
 use sinergi_proto::base::refusal::{DeferralCode, FaultCode, RefusalCode};
-use sinergi_proto::entry::ContentClass;
 use sinergi_proto::entry::content::Content;
+use sinergi_proto::entry::{CharterName, ContentClass, signed_bytes};
 use sinergi_proto::operator_api;
 use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::tlog::checkpoint::CheckpointSigner;
-use sinergi_proto::transparency::receipt::{ItemOutcome, Receipt};
+use sinergi_proto::transparency::receipt::{Deferral, ItemOutcome, ItemResult, Receipt};
 use sinergi_proto::wire::{self, frame::Kind as FrameKind};
 use sinergi_tests::disk::reopen::Reopened;
 use sinergi_tests::federation::{PATIENCE, TestNode, agency};
@@ -43,10 +44,22 @@ fn bytes_of(kind: FrameKind) -> Bytes {
 }
 
 #[tokio::test]
-async fn an_entry_with_a_bad_signature_is_refused() {
+async fn a_copy_of_an_entry_with_a_bad_signature_is_not_kept_and_a_good_copy_is_taken_afterwards() {
     let mut stage = Stage::set().await;
-    let broken = stage.impostor.lodge("Palsu").with_a_broken_signature();
-    stage.is_refused(broken.item, RefusalCode::BadSignature).await;
+    let good = stage.impostor.lodge("Palsu");
+    let broken = good.with_a_broken_signature();
+    let mut link = stage.link().await;
+    let receipt = link.deliver(1, vec![broken.item.clone()]).await;
+    let copy = Some(Sha256::digest(&broken.item.signed_entry).into());
+    let unsigned = Deferral { code: DeferralCode::Unsigned.number(), kept: false, copy };
+    assert_eq!(receipt.results[0], ItemResult::without_contents(good.id, ItemOutcome::Deferred(unsigned)));
+    let city = stage.federation.node("kota-bandung").await;
+    let status = city.status().await;
+    assert!(status.alarms.iter().any(|alarm| alarm.contains("whose signature does not verify")), "{status:?}");
+    assert_eq!((status.deferred, city.refused().await.len()), (0, 0));
+    link.deliver(2, vec![good.item.clone()]).await;
+    city.sees(good.complaint, |seen| seen.entries == 1).await;
+    stage.others_are_unaffected().await;
 }
 
 #[tokio::test]
@@ -76,12 +89,29 @@ async fn bytes_that_are_no_entry_are_refused() {
 }
 
 #[tokio::test]
-async fn an_entry_of_a_later_version_is_refused() {
+async fn an_entry_of_a_later_version_waits_with_its_contents_and_one_of_an_earlier_version_is_refused() {
     let mut stage = Stage::set().await;
-    let draft = stage.impostor.draft_of_lodged();
-    let later = |entry: wire::Entry| wire::Entry { version: entry.version + 1, ..entry }.encode_to_vec();
-    let made = stage.impostor.sign_changed(draft, later);
-    stage.is_refused(made.item, RefusalCode::UnsupportedVersion).await;
+    let mut of_version = |version: u32| {
+        let draft = stage.impostor.draft_of_lodged();
+        stage.impostor.sign_changed(draft, |entry| wire::Entry { version, ..entry }.encode_to_vec())
+    };
+    let (earlier, later) = (of_version(1), of_version(3));
+    let text = wire::Content { commitment: 0, salt: vec![1; 32], data: Bytes::from_static(b"a text") };
+    let item = wire::Item { content: vec![text], ..later.item };
+    stage.is_refused(earlier.item, RefusalCode::UnsupportedVersion).await;
+    let receipt = stage.link().await.deliver(2, vec![item.clone()]).await;
+    let waits = ItemOutcome::Deferred(Deferral::kept(DeferralCode::LaterVersion.number()));
+    assert_eq!((receipt.results[0].entry, outcome(&receipt)), (later.id, waits));
+    stage.federation.stop_node("kota-bandung").await;
+    stage.federation.start_node("kota-bandung").await;
+    let waiting = stage.federation.node("kota-bandung").await.deferred().await;
+    assert_eq!(waiting.iter().map(|row| row.code).collect::<Vec<_>>(), [DeferralCode::LaterVersion.number()]);
+    stage.federation.stop_node("kota-bandung").await;
+    let node = Reopened::open(&stage.federation.folder_of("kota-bandung")).expect("a whole folder");
+    let reader = node.data.ledger.reader();
+    let records = reader.records_from(reader.start()).map(|record| record.expect("a sound ledger"));
+    let kept: Vec<_> = records.filter(|record| record.kind == RecordKind::Deferred).map(|record| record.body).collect();
+    assert_eq!(kept, [item.encode_to_vec()]);
 }
 
 #[tokio::test]
@@ -112,7 +142,8 @@ async fn a_body_of_a_later_version_is_kept_without_effect_and_passed_on_unchange
 async fn an_entry_over_its_limit_is_refused() {
     let mut stage = Stage::set().await;
     let mut good = stage.impostor.lodge("Besar").item;
-    good.signed_entry = Bytes::from(vec![0; limits::ENTRY_BYTES + 129]);
+    let entry = wire::Entry { version: 2, federation: "x".repeat(limits::ENTRY_BYTES), ..Default::default() };
+    good.signed_entry = signed_bytes(entry.encode_to_vec().into(), None);
     stage.is_refused(good, RefusalCode::TooLarge).await;
 }
 
@@ -161,14 +192,14 @@ async fn entries_with_a_future_clock_an_unknown_parent_or_an_unknown_charter_wai
     let lodged = stage.impostor.lodge("Tanpa induk");
     let orphan = stage.impostor.forward(lodged.complaint, lodged.id, "kota-bandung");
     let mut draft = stage.impostor.draft(None, Vec::new(), lodged_body());
-    draft.charter_version = 7;
+    draft.charter = CharterName { version: 7, hash: 7 };
     let uncharted = stage.impostor.sign(draft, Vec::new());
 
     let mut link = stage.link().await;
     let receipt = link.deliver(3, vec![future.item, orphan.item.clone(), uncharted.item]).await;
     let outcomes: Vec<_> = receipt.results.iter().map(|result| result.outcome).collect();
     let expected = [DeferralCode::ClockAhead, DeferralCode::MissingParent, DeferralCode::MissingCharter];
-    assert_eq!(outcomes, expected.map(|code| ItemOutcome::Deferred(code.number())));
+    assert_eq!(outcomes, expected.map(|code| ItemOutcome::Deferred(Deferral::kept(code.number()))));
     let city = stage.federation.node("kota-bandung").await;
     assert_eq!((city.deferred().await.len(), city.status().await.deferred), (3, 3));
 
@@ -218,7 +249,7 @@ async fn two_copies_of_a_waiting_entry_are_judged_each_by_itself() {
     let mut stage = Stage::set().await;
     let lodged = stage.impostor.lodge("Dua salinan");
     let mut draft = stage.impostor.draft(None, Vec::new(), lodged_body());
-    draft.charter_version = 2;
+    draft.charter = CharterName { version: 2, hash: 2 };
     let uncharted = stage.impostor.sign(draft, Vec::new());
     let mut link = stage.link().await;
     // Nobody can check a signature under a charter that is not here, so the bad copy must not keep the good one out.
@@ -487,7 +518,6 @@ async fn a_receipt_that_does_not_match_the_delivery_or_the_peer_ends_the_link_an
         }),
         ("or other entries", |impostor, mut receipt| {
             receipt.results.pop();
-            receipt.leaf_hashes.pop();
             receipt.sign(&impostor.member.keys.entry)
         }),
         ("items at 1:999, expected", |impostor, mut receipt| {
@@ -620,7 +650,7 @@ async fn a_peer_that_sends_more_checkpoints_than_an_honest_one_loses_its_link_an
     assert_eq!(kept.count(), 2);
 }
 
-fn receipt(impostor: &Impostor, index: u64, results: Vec<sinergi_proto::transparency::receipt::ItemResult>) -> Receipt {
+fn receipt(impostor: &Impostor, index: u64, results: Vec<ItemResult>) -> Receipt {
     Receipt {
         federation: impostor.member.config.federation.to_string(),
         receiver: impostor.member.config.agency.clone(),
@@ -628,11 +658,6 @@ fn receipt(impostor: &Impostor, index: u64, results: Vec<sinergi_proto::transpar
         key_id: Receipt::key_id_of(&impostor.member.keys.entry),
         charter_version: 1,
         cursor: Cursor { epoch: sinergi_proto::base::ids::Epoch::FIRST, index: LedgerIndex(index), part: 0 },
-        leaf_hashes: results
-            .iter()
-            .filter(|result| matches!(result.outcome, ItemOutcome::Leaf(_)))
-            .map(|_| [0; 32])
-            .collect(),
         results,
         checkpoint: impostor.checkpoint(),
     }
@@ -649,7 +674,7 @@ async fn the_sender_s_operator_sees_items_that_a_peer_refuses_and_the_link_goes_
     let results = delivered.items.iter().map(|item| {
         let entry = sinergi_proto::entry::Entry::parse(item.signed_entry.clone(), "lapor.example").expect("an entry");
         let outcome = ItemOutcome::Refused(RefusalCode::Malformed.number());
-        sinergi_proto::transparency::receipt::ItemResult { entry: entry.id, outcome }
+        ItemResult::without_contents(entry.id, outcome)
     });
     let cursor = delivered.cursor.expect("a cursor");
     let ack = receipt(&stage.impostor, cursor.index, results.collect()).sign(&stage.impostor.member.keys.entry);
@@ -748,7 +773,7 @@ async fn the_link_of_a_peer_with_too_many_deferred_items_ends_until_their_parent
     let rest = items.pop().expect("one more than fill it");
     let mut link = stage.link().await;
     for (index, item) in (1..).zip(items) {
-        let waits = ItemOutcome::Deferred(DeferralCode::MissingParent.number());
+        let waits = ItemOutcome::Deferred(Deferral::kept(DeferralCode::MissingParent.number()));
         assert_eq!(outcome(&link.deliver(index, vec![item]).await), waits);
     }
     link.send_items(99, vec![rest.clone()]).await;

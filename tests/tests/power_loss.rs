@@ -249,7 +249,7 @@ async fn starts_again(federation: &mut TestFederation, id: &str) {
 /// The rarer decisions of a node: it refuses an entry, destroys a text on two signatures, and adopts a charter.
 async fn decide(stage: &mut Stage, city: &Watched, province: &Watched) {
     let (city_node, province_node) = (stage.federation.node(CITY).await, stage.federation.node(PROVINCE).await);
-    let bad = stage.impostor.lodge("Tanda tangan rusak").with_a_broken_signature();
+    let bad = stage.impostor.lodge_under_an_unknown_key();
     let honest = stage.impostor.lodge("Laporan jujur");
     let mut link = stage.link().await;
     let receipt = link.deliver(2, vec![bad.item, honest.item]).await;

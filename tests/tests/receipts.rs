@@ -111,12 +111,15 @@ async fn a_receipt_that_does_not_verify_is_exit_code_5_with_the_reason() {
     std::fs::write(&file, vec![b'x'; limits::TLOG_PROOF_BYTES + 1]).expect("written");
     assert_eq!(taken.verifies(&file, &[]).code, 5);
 
-    // Another federation's charter does not list this agency's keys.
+    // Another federation's charter does not list this agency's checkpoint keys.
     let other = TestFederation::make(province_and_city());
     std::fs::write(&file, &given.out).expect("written");
     std::fs::write(&taken.charter, other.charter()).expect("written");
     let said = taken.verifies(&file, &[]);
-    assert!(said.code == 5 && said.out.replace('\n', " ").contains("has no entry key"), "{said:?}");
+    assert!(
+        said.code == 5 && said.out.replace('\n', " ").contains("the checkpoint is none of kota-bandung"),
+        "{said:?}"
+    );
 }
 
 #[tokio::test]

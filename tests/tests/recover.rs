@@ -12,6 +12,7 @@ use sinergi_config::defaults::FILE;
 use sinergi_daemon::rollback_guard;
 use sinergi_proto::base::ids::{ComplaintId, EntryId, Epoch};
 use sinergi_proto::base::refusal::{DeferralCode, FaultCode};
+use sinergi_proto::entry::CharterName;
 use sinergi_proto::operator_api;
 use sinergi_proto::operator_api::NodeStatus;
 use sinergi_proto::tlog::checkpoint::CheckpointSigner;
@@ -463,7 +464,7 @@ async fn items_that_wait_for_a_parent_or_a_charter_survive_the_recovery_and_are_
     let lodged = stage.impostor.lodge("Tanpa induk");
     let offer = stage.impostor.forward(lodged.complaint, lodged.id, "kota-bandung");
     let mut draft = stage.impostor.draft_of_lodged();
-    draft.charter_version = 7;
+    draft.charter = CharterName { version: 7, hash: 7 };
     let uncharted = stage.impostor.sign(draft, Vec::new());
     stage.link().await.deliver(3, vec![offer.item, uncharted.item]).await;
     let waits = async |federation: &TestFederation| {

@@ -27,7 +27,7 @@ pub struct Audited {
 document! {
     /// One finding.
     Finding from operator_api::AuditFinding as finding {
-        /// `forked`, `rolled_back`, `omitted`, `concealed`, `back_dated`, `withheld`, `undelivered`, `unanswered`, `misreported` or `unresponsive`.
+        /// `forked`, `rolled_back`, `omitted`, `concealed`, `back_dated`, `withheld`, `unsigned`, `undelivered`, `unanswered`, `misreported` or `unresponsive`.
         finding: String,
         /// The accused agency.
         accused: String,

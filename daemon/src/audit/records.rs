@@ -53,13 +53,13 @@ impl OwnRecords {
     fn add(&self, holdings: &mut Holdings, record: Record) -> Result<(), OwnDataError> {
         match record.kind {
             // They are many, and an audit does not need them.
-            RecordKind::Content | RecordKind::Routing | RecordKind::Cursor => return Ok(()),
+            RecordKind::Content | RecordKind::Routing | RecordKind::Cursor | RecordKind::Signature => return Ok(()),
             _ => {}
         }
         match Header::of(&record)? {
             Header::Leaf(header) => {
                 let index = record.leaf().unwrap_or_default();
-                let entry = Entry::parse(Bytes::from(record.body), self.outbox.federation())
+                let entry = Entry::parse_bare(Bytes::from(record.body), None, self.outbox.federation())
                     .map_err(|source| OwnDataError::Entry { index, source })?;
                 holdings.add_entry(&entry, index, header.at);
             }
@@ -80,7 +80,7 @@ impl Records for OwnRecords {
     type Error = OwnDataError;
 
     fn entry(&self, leaf: LedgerIndex) -> Result<Vec<u8>, OwnDataError> {
-        Ok(self.outbox.reader().leaf(leaf)?.body)
+        Ok(self.outbox.signed_leaves().signed(leaf)?.into())
     }
 
     fn receipt(&self, receipt: ReceiptRef) -> Result<Vec<u8>, OwnDataError> {
@@ -99,7 +99,12 @@ impl Records for OwnRecords {
         let Some(case) = case else { return Ok(None) };
         let mut leaves: Vec<LedgerIndex> = case.leaves.values().copied().collect();
         leaves.sort_unstable();
-        let entry = |leaf| Ok(ParsedLeaf::parse(outbox.reader().leaf(leaf)?, outbox.federation())?.entry);
+        // The entries become evidence, so each needs its envelope.
+        let entry = |leaf| {
+            let record = outbox.reader().leaf(leaf)?;
+            let envelope = outbox.signed_leaves().envelope(&record)?;
+            Ok(Entry { envelope, ..ParsedLeaf::parse(record, outbox.federation())?.entry })
+        };
         let entries = leaves.into_iter().map(entry).collect::<Result<_, OwnDataError>>()?;
         Ok(Some(HeldCase { complaint: case.complaint.clone(), entries }))
     }

@@ -175,7 +175,9 @@ impl<'a> Recovery<'a> {
         let mut taken = TakenOver::default();
         if let Some((reader, is_whole)) = self.old.reader() {
             let (federation, charter_store) = (self.config.federation.to_string(), self.charter_store.clone());
-            taken = OldLedger::new(reader, is_whole, federation, charter_store).take_over(&mut writer, progress)?;
+            let key = self.keys.entry.clone();
+            taken =
+                OldLedger::new(reader, is_whole, federation, charter_store, key).take_over(&mut writer, progress)?;
         }
         writer.finish()?;
         let kept = self.put_in_place()?;

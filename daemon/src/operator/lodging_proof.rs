@@ -65,6 +65,6 @@ impl LodgingProofs {
         let (index, LedgerIndex(size)) = (lodged.index, head.size);
         let path = tlog_tiles::prove_record(size, index.0, self.ledger.outbox.reader())
             .map_err(|source| ReadError::Tree { size, source })?;
-        Ok(lodging_proof::receipt(&lodged.entry.signed, index, path, &head.checkpoint))
+        Ok(lodging_proof::receipt(&lodged.entry.bytes, index, path, &head.checkpoint))
     }
 }

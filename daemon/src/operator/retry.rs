@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use prost::Message;
+use sinergi_proto::admission::VerifiedBatches;
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::limits;
 use sinergi_proto::engine::{KeptAs, KeptItem, Retried};
@@ -137,9 +138,10 @@ impl Retries {
     /// Checks the signatures again: an item may have been kept before its author's key was known.
     fn check_again(&self, found: Vec<Found>) -> Vec<KeptItem> {
         let (charters, federation) = (self.charter_store.charters(), self.outbox.federation());
+        let known = VerifiedBatches::default();
         let check = |found: Found| {
             let Found { position, peer, entry, kept, item } = found;
-            let received = receive_items(vec![item], federation, &charters).pop()?;
+            let received = receive_items(vec![item], federation, &charters, &known).pop()?;
             Some(KeptItem { number: position.to_bits(), peer, entry, kept, received })
         };
         found.into_iter().filter_map(check).collect()
@@ -149,7 +151,7 @@ impl Retries {
 fn shown(item: Retried) -> operator_api::RetriedItem {
     let (outcome, code) = match item.outcome {
         ItemOutcome::Leaf(_) => ("taken", 0),
-        ItemOutcome::Deferred(code) => ("waits", code),
+        ItemOutcome::Deferred(deferral) => ("waits", deferral.code),
         ItemOutcome::Refused(code) => ("refused", code),
     };
     let number = Position::from_bits(item.number).map(|position| format!("{}-{}-0", position.segment, position.offset));

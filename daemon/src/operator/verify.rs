@@ -2,7 +2,7 @@
 //!
 //! Invariant: damaged data are a finding. The check itself fails only if the disk cannot be read.
 
-use sinergi_proto::admission::{Verdict, admit, authenticate};
+use sinergi_proto::admission::{Verdict, VerifiedBatches, admit, authenticate};
 use sinergi_proto::base::ids::LedgerIndex;
 use sinergi_proto::complaint::Complaint;
 use sinergi_proto::engine::Case;
@@ -38,7 +38,10 @@ impl Complaints {
         let mut rebuilt: Option<Complaint> = None;
         let mut entries = Vec::with_capacity(leaves.len());
         for index in leaves {
-            let leaf = own(ParsedLeaf::parse(own(outbox.reader().leaf(index))?, outbox.federation()))?;
+            let record = own(outbox.reader().leaf(index))?;
+            let envelope = own(outbox.signed_leaves().envelope(&record))?;
+            let mut leaf = own(ParsedLeaf::parse(record, outbox.federation()))?;
+            leaf.entry.envelope = envelope;
             let mut problems = self.check_entry(&leaf, &mut rebuilt);
             problems.extend(self.check_contents_of(&leaf)?);
             problems.extend(self.check_in_tree(&leaf, size, root));
@@ -49,7 +52,7 @@ impl Complaints {
                 author: entry.author.to_string(),
                 body: entry.body.name().to_owned(),
                 key_id: entry.key_id,
-                charter_version: entry.charter_version,
+                charter_version: entry.charter.version,
                 standing: standing_of(&case, entry).0,
                 problems,
             });
@@ -67,9 +70,9 @@ impl Complaints {
             Verdict::Refuse(refusal) => Some(refusal.to_string()),
             Verdict::Defer { code, detail } => Some(format!("{code}: {detail}")),
         };
-        let authentic = authenticate(std::slice::from_ref(entry), &charters, rand::rng());
+        let authentic = authenticate(std::slice::from_ref(entry), &charters, &VerifiedBatches::default(), rand::rng());
         problems.extend(authentic.into_iter().filter_map(problem_of));
-        let Some(charter) = charters.version(entry.charter_version) else { return problems };
+        let Some(charter) = charters.named(&entry.charter) else { return problems };
         problems.extend(problem_of(admit(entry, rebuilt.as_ref(), charter, now_millis())));
         match rebuilt {
             Some(complaint) => drop(complaint.insert(entry, charter)),
@@ -100,7 +103,7 @@ impl Complaints {
 
     fn check_in_tree(&self, leaf: &ParsedLeaf, size: u64, root: tlog_tiles::Hash) -> Option<String> {
         let reader = self.outbox.reader();
-        let hash = tlog_tiles::record_hash(&leaf.entry.signed);
+        let hash = tlog_tiles::Hash(leaf.entry.id.0);
         let proof = tlog_tiles::prove_record(size, leaf.index.0, reader);
         let checked = proof.and_then(|proof| tlog_tiles::check_record(&proof, size, root, leaf.index.0, hash));
         checked

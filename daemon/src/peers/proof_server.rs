@@ -78,6 +78,6 @@ impl OwnLeaves for Outbox {
         first: LedgerIndex,
     ) -> Result<impl Iterator<Item = Result<Vec<u8>, OwnDataError>> + '_, OwnDataError> {
         let records = self.reader().leaves_from(first)?;
-        Ok(records.map(|record| Ok(record?.body)))
+        Ok(records.map(|record| Ok(self.signed_leaves().signed_of(record?)?.into())))
     }
 }

@@ -4,11 +4,10 @@
 
 use bytes::Bytes;
 use sinergi_proto::base::ids::{ComplaintId, LedgerIndex};
-use sinergi_proto::base::refusal::Refusal;
 use sinergi_proto::charter::Charters;
 use sinergi_proto::engine::{Case, LeafHeader};
-use sinergi_proto::entry::Entry;
 use sinergi_proto::entry::content::Content;
+use sinergi_proto::entry::{CharterName, Entry, ParseError};
 
 use crate::storage::ledger::{LedgerReader, ReadError, Record};
 use crate::storage::record_codec::{self, HeaderError};
@@ -32,15 +31,18 @@ pub enum OwnDataError {
         /// Index of the leaf.
         index: LedgerIndex,
         /// The rule that the leaf breaks.
-        source: Refusal,
+        source: ParseError,
     },
-    /// The charter folder lacks a version that an admitted entry names.
-    #[error("leaf {index} names charter version {version}, which is not in the charter folder: put it back")]
+    /// The charter folder lacks a charter that an admitted entry names.
+    #[error(
+        "leaf {index} names charter version {} with hash {:016x}, which is not in the charter folder: put it back",
+        name.version, name.hash
+    )]
     Charter {
         /// Index of the entry's leaf.
         index: LedgerIndex,
-        /// The missing version.
-        version: u64,
+        /// The missing charter.
+        name: CharterName,
     },
     /// The first leaf that the store names for a complaint is not its `Lodged` entry.
     #[error("complaint {0}: the store does not fit the ledger; stop the node and run `sinergid rebuild`")]
@@ -53,7 +55,7 @@ pub struct ParsedLeaf {
     pub index: LedgerIndex,
     /// The header that this node wrote beside it.
     pub header: LeafHeader,
-    /// The entry.
+    /// The entry, without its envelope.
     pub entry: Entry,
 }
 
@@ -65,7 +67,7 @@ impl ParsedLeaf {
     pub fn parse(record: Record, federation: &str) -> Result<Self, OwnDataError> {
         let index = record.leaf().unwrap_or_default();
         let header = record_codec::leaf_header(&record)?;
-        let entry = Entry::parse(Bytes::from(record.body), federation)
+        let entry = Entry::parse_bare(Bytes::from(record.body), None, federation)
             .map_err(|source| OwnDataError::Entry { index, source })?;
         Ok(Self { index, header, entry })
     }
@@ -87,8 +89,8 @@ pub fn load(
         let ParsedLeaf { header, entry, .. } = ParsedLeaf::parse(reader.leaf(index)?, federation)?;
         let case = match &mut case {
             Some(case) => {
-                let version = entry.charter_version;
-                let charter = charters.version(version).ok_or(OwnDataError::Charter { index, version })?;
+                let name = entry.charter;
+                let charter = charters.named(&name).ok_or(OwnDataError::Charter { index, name })?;
                 case.fold(&entry, charter);
                 case
             }

@@ -250,9 +250,9 @@ impl Derivation {
             replay.touched.insert(id);
             return Ok(());
         }
-        let version = entry.charter_version;
+        let name = entry.charter;
         let charters = self.charter_store.charters();
-        let charter = charters.version(version).ok_or(OwnDataError::Charter { index, version })?;
+        let charter = charters.named(&name).ok_or(OwnDataError::Charter { index, name })?;
         replay.cases.fold(&entry, charter, replay.batch);
         // The first entry of a complaint must be its Lodged.
         replay.cases.get_mut(&id).ok_or(OwnDataError::StoreMismatch(id))?;

@@ -99,7 +99,7 @@ impl Ring {
 fn weight(leaf: Option<&CachedLeaf>) -> usize {
     let Some(CachedLeaf::Own(leaf)) = leaf else { return size_of::<CachedLeaf>() };
     let contents: usize = leaf.contents.iter().map(|content| size_of::<Content>() + content.data.len()).sum();
-    size_of::<OwnLeaf>() + 2 * leaf.entry.signed.len() + contents
+    size_of::<OwnLeaf>() + 2 * leaf.entry.bytes.len() + contents
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ use crate::storage::complaint_loader::{self, OwnDataError, ParsedLeaf};
 use crate::storage::leaf_cache::LeafCache;
 use crate::storage::ledger::{LedgerReader, Record, RecordKind};
 use crate::storage::record_codec::{self, Header};
+use crate::storage::signed_leaves::SignedLeaves;
 use crate::storage::store::Store;
 
 /// Reads the items that links have to send. Cheap to clone.
@@ -35,6 +36,7 @@ pub struct Outbox {
     federation: String,
     store: Store,
     reader: LedgerReader,
+    signed_leaves: SignedLeaves,
     leaf_cache: LeafCache,
 }
 
@@ -45,7 +47,7 @@ pub struct Queued {
     pub leaf: LedgerIndex,
     /// The entry.
     pub entry: Entry,
-    /// Length of the signed entry, in bytes.
+    /// Length of the entry, in bytes.
     pub bytes: usize,
 }
 
@@ -61,7 +63,8 @@ pub struct Backlog {
 impl Outbox {
     /// An outbox over this store and ledger.
     pub fn new(federation: String, store: Store, reader: LedgerReader, leaf_cache: LeafCache) -> Self {
-        Self { federation, store, reader, leaf_cache }
+        let signed_leaves = SignedLeaves::new(reader.clone());
+        Self { federation, store, reader, signed_leaves, leaf_cache }
     }
 
     /// The next items for `peer` from `from` on, up to `end`.
@@ -169,6 +172,11 @@ impl Outbox {
         &self.reader
     }
 
+    /// The leaves with their authors' signatures.
+    pub fn signed_leaves(&self) -> &SignedLeaves {
+        &self.signed_leaves
+    }
+
     /// The federation.
     pub fn federation(&self) -> &str {
         &self.federation
@@ -183,16 +191,21 @@ impl LedgerView for Outbox {
         &self,
         index: LedgerIndex,
     ) -> Result<impl Iterator<Item = Result<Step, OwnDataError>> + '_, OwnDataError> {
-        Ok(self.reader.steps_from(index)?.map(|record| step(record?)))
+        Ok(self.reader.steps_from(index)?.map(|record| self.step(record?)))
     }
 
     fn leaf(&self, index: LedgerIndex) -> Result<outbox::Leaf, OwnDataError> {
-        leaf(self.reader.leaf(index)?)
+        self.unparsed(self.reader.leaf(index)?)
     }
 
     fn entry(&self, leaf: &outbox::Leaf) -> Result<Entry, OwnDataError> {
         let index = leaf.index;
-        Entry::parse(leaf.signed.clone(), &self.federation).map_err(|source| OwnDataError::Entry { index, source })
+        let envelope = match &leaf.envelope {
+            Some(envelope) => Some(envelope.clone()),
+            None => self.signed_leaves.own_envelope(index)?,
+        };
+        Entry::parse_bare(leaf.bytes.clone(), envelope, &self.federation)
+            .map_err(|source| OwnDataError::Entry { index, source })
     }
 
     fn contents(&self, index: LedgerIndex) -> Result<Vec<Content>, OwnDataError> {
@@ -217,19 +230,22 @@ impl LedgerView for Outbox {
     }
 }
 
-fn step(record: Record) -> Result<Step, OwnDataError> {
-    if record.kind == RecordKind::Leaf {
-        return Ok(Step::Leaf(leaf(record)?));
+impl Outbox {
+    fn step(&self, record: Record) -> Result<Step, OwnDataError> {
+        if record.kind == RecordKind::Leaf {
+            return Ok(Step::Leaf(self.unparsed(record)?));
+        }
+        Ok(match Header::of(&record)? {
+            Header::Routing(RoutingHeader::Leaf { leaf, routes }) => Step::Routing { leaf, routes },
+            // It counts as a step before the next leaf, and goes to no peer.
+            _ => Step::Routing { leaf: LedgerIndex::default(), routes: Vec::new() },
+        })
     }
-    Ok(match Header::of(&record)? {
-        Header::Routing(RoutingHeader::Leaf { leaf, routes }) => Step::Routing { leaf, routes },
-        // It counts as a step before the next leaf, and goes to no peer.
-        _ => Step::Routing { leaf: LedgerIndex::default(), routes: Vec::new() },
-    })
-}
 
-fn leaf(record: Record) -> Result<outbox::Leaf, OwnDataError> {
-    let index = record.leaf().unwrap_or_default();
-    let LeafHeader { from, relays, routes, .. } = record_codec::leaf_header(&record)?;
-    Ok(outbox::Leaf { index, from, relays, routes, signed: Bytes::from(record.body) })
+    /// A leaf record. The envelope of an own entry is read only for a leaf that is sent.
+    fn unparsed(&self, record: Record) -> Result<outbox::Leaf, OwnDataError> {
+        let index = record.leaf().unwrap_or_default();
+        let (LeafHeader { from, relays, routes, .. }, envelope) = record_codec::leaf_beside(&record)?;
+        Ok(outbox::Leaf { index, from, relays, routes, bytes: Bytes::from(record.body), envelope })
+    }
 }

@@ -1,7 +1,8 @@
 //! Encodes the typed records of the ledger as bytes, and decodes them. No other file knows the layout of a [`Record`].
 //!
 //! A record of the ledger has a header and a body. This node writes the header for itself, and it never leaves the node. The store is derived
-//! from headers and entries. The body of a content is its salt (32 bytes) and its data. Every other body holds received bytes, unchanged.
+//! from headers and entries. The body of a leaf is the bare entry; the envelope of a received entry is in the header, and the signature over new own
+//! entries is a record of its own. The body of a content is its salt (32 bytes) and its data. Every other body holds received bytes, unchanged.
 //!
 //! Invariant: the first byte of a header is the version of its layout, so that a later program can read it.
 
@@ -13,11 +14,13 @@ use sinergi_proto::engine::{
     CursorHeader, DeferredDoneHeader, DeferredHeader, LeafHeader, ReceiptHeader, Record, RefusedHeader, RoutingHeader,
     SeenHeader,
 };
+use sinergi_proto::entry::Envelope;
 use sinergi_proto::entry::content::Content;
+use tlog_tiles::Hash;
 
 use crate::storage::ledger::{self, AppendError, Group, Position, RecordKind};
 
-const LAYOUT: u8 = 1;
+const LAYOUT: u8 = 2;
 /// Most headers fit in this many bytes: one allocation is enough for them.
 const USUAL_BYTES: usize = 128;
 
@@ -94,9 +97,17 @@ impl Header {
             RecordKind::Deferred => Self::Deferred(decode(record)?),
             RecordKind::DeferredDone => Self::DeferredDone(decode(record)?),
             RecordKind::Routing => Self::Routing(decode(record)?),
-            RecordKind::Signed | RecordKind::Unknown(_) => Self::Other,
+            RecordKind::Signature | RecordKind::Signed | RecordKind::Unknown(_) => Self::Other,
         })
     }
+}
+
+/// The header of a leaf record.
+#[derive(Serialize, Deserialize)]
+struct StoredLeaf {
+    header: LeafHeader,
+    /// The bytes of the envelope. Empty for an own entry whose signature is a record of its own.
+    envelope: Vec<u8>,
 }
 
 /// Reads the header of a leaf.
@@ -104,7 +115,16 @@ impl Header {
 /// # Errors
 /// A later program wrote it, or it is damaged.
 pub fn leaf_header(leaf: &ledger::Record) -> Result<LeafHeader, HeaderError> {
-    decode(leaf)
+    Ok(decode::<StoredLeaf>(leaf)?.header)
+}
+
+/// Reads the header of a leaf and the envelope beside it. There is none for an own entry whose signature is a record of its own.
+///
+/// # Errors
+/// A later program wrote the header, or it is damaged.
+pub fn leaf_beside(leaf: &ledger::Record) -> Result<(LeafHeader, Option<Envelope>), HeaderError> {
+    let StoredLeaf { header, envelope } = decode(leaf)?;
+    Ok((header, Envelope::from_bytes(&envelope)))
 }
 
 /// Reads a content record. `None` if the content was erased, or the record holds no content.
@@ -127,9 +147,12 @@ pub fn append(group: &mut Group, record: &Record) -> Result<Position, AppendErro
     match record {
         Record::Leaf { header, entry } => {
             let position = group.end();
-            group.leaf(&encode(header), &entry.signed)?;
+            let envelope = entry.envelope.as_ref().map(Envelope::to_bytes).unwrap_or_default();
+            let header = encode(&StoredLeaf { header: header.clone(), envelope });
+            group.hashed_leaf(&header, &entry.bytes, Hash(entry.id.0))?;
             Ok(position)
         }
+        Record::Signature { leaves, signed } => group.signature(leaves, signed.signature()),
         Record::Content { leaf, entry, content } => {
             let header = ContentHeader { entry: *entry, commitment: content.commitment };
             group.content(*leaf, &encode(&header), &[&content.salt[..], &content.data].concat())

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use sinergi_proto::base::ids::LedgerIndex;
 use sinergi_proto::engine::{BatchNumber, DeferredHeader, LeafHeader, Record, RefusedHeader};
-use sinergi_proto::entry::Entry;
 use sinergi_proto::entry::content::Content;
+use sinergi_proto::entry::{Entry, Envelope};
 use sinergi_proto::routing::outbox::{CachedLeaf, OwnLeaf};
 
 use super::committer::Decided;
@@ -18,6 +18,8 @@ use crate::storage::record_codec;
 /// The open batch as bytes.
 pub(super) struct Encoding {
     pub(super) group: Group,
+    /// The index of the first leaf.
+    first: LedgerIndex,
     /// Its leaves, for the leaf cache. A leaf that is `None` must be read from the ledger.
     leaves: Vec<Option<CachedLeaf>>,
     /// Contents of the next leaf: a content comes before its leaf.
@@ -28,7 +30,19 @@ pub(super) struct Encoding {
 
 impl Encoding {
     pub(super) fn begin(tip: &Tip) -> Self {
-        Self { group: tip.begin(), leaves: Vec::new(), contents: Vec::new(), late_content: false }
+        let group = tip.begin();
+        let first = group.next_index();
+        Self { group, first, leaves: Vec::new(), contents: Vec::new(), late_content: false }
+    }
+
+    /// Gives an own leaf of the batch its envelope.
+    fn seal(&mut self, leaf: LedgerIndex, envelope: Envelope) {
+        let number = usize::try_from(leaf.0 - self.first.0).expect("batches are bounded");
+        if let Some(Some(CachedLeaf::Own(own))) = self.leaves.get_mut(number)
+            && let Some(own) = Arc::get_mut(own)
+        {
+            own.entry.envelope = Some(envelope);
+        }
     }
 }
 
@@ -63,6 +77,9 @@ impl Writer {
                 let contents = std::mem::take(&mut encoding.contents);
                 self.derivation.leaf(&entry, index, &header, number)?;
                 self.keep_for_links(index, header, *entry, contents);
+            }
+            Record::Signature { leaves, signed } => {
+                leaves.into_iter().zip(signed.envelopes()).for_each(|(leaf, envelope)| encoding.seal(leaf, envelope));
             }
             Record::Content { leaf, content, .. } if leaf == index => encoding.contents.push(content),
             Record::Content { .. } => encoding.late_content = true,

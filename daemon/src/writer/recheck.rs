@@ -1,6 +1,7 @@
 //! Checks the signatures of deferred items again, when the engine may be able to take them. The checks run in the blocking pool, not on the
 //! writer's threads.
 
+use sinergi_proto::admission::VerifiedBatches;
 use sinergi_proto::engine::Recheck;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -27,16 +28,17 @@ pub async fn recheck(
     charter_store: CharterStore,
     stop: CancellationToken,
 ) {
+    let known = VerifiedBatches::default();
     loop {
         let next = tokio::select! {
             () = stop.cancelled() => return,
             next = items.recv() => next,
         };
         let Some(items) = next else { return };
-        let (federation, charter_store) = (federation.clone(), charter_store.clone());
+        let (federation, charter_store, known) = (federation.clone(), charter_store.clone(), known.clone());
         let check = move || {
             let (keys, items): (Vec<_>, Vec<_>) = items.into_iter().map(|Recheck { key, item }| (key, item)).unzip();
-            let received = receive_items(items, &federation, &charter_store.charters());
+            let received = receive_items(items, &federation, &charter_store.charters(), &known);
             keys.into_iter().zip(received).collect()
         };
         let checked = tokio::task::spawn_blocking(check).await;

@@ -39,6 +39,13 @@ pub(super) fn tell(warning: Warning, alarms: &Alarms, federation: &str, charters
         Warning::Reset { author, epoch, reset } => {
             alarms.raise(format!("reset {author}"), reset_text(&author, epoch, &reset, federation, charters));
         }
+        Warning::Unsigned(peer, entry) => {
+            let text = format!(
+                "{peer} delivers copies of entries whose signature does not verify, the latest of entry {entry}: nothing of them is kept. An \
+                 honest relay checks each entry before it passes it on; ask its operator"
+            );
+            alarms.raise(format!("unsigned {peer}"), text);
+        }
         Warning::TooMuchDeferred(peer, true) => {
             let text = format!(
                 "too much of what {peer} delivered waits for something, so its link is held: see `sinergi refused list --deferred`"

@@ -7,18 +7,18 @@
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use crate::admission::{Verdict, authenticate};
+use crate::admission::{Verdict, VerifiedBatches, authenticate};
 use crate::base::ids::EntryId;
 use crate::base::limits;
-use crate::base::refusal::{Refusal, RefusalCode};
+use crate::base::refusal::{DeferralCode, Refusal, RefusalCode};
 use crate::charter::Charters;
-use crate::entry::Entry;
+use crate::entry::{self, Entry, ParseError};
 use crate::wire;
 
 /// The result for one received item.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Received {
-    /// The item holds no entry, or its signature is wrong, or its author is unknown.
+    /// The item holds no entry of this federation, or its author or key is unknown.
     Refused {
         /// The id of the entry, or SHA-256 of the bytes if they hold no entry.
         entry: EntryId,
@@ -27,12 +27,12 @@ pub enum Received {
         /// The bytes of the received `SignedEntry`.
         bytes: Bytes,
     },
-    /// The entry names a charter that is not here, so it cannot be authenticated yet.
+    /// The entry cannot be authenticated yet: it names a charter that is not here, is of a later version, or has no envelope that verifies.
     Deferred {
         /// The id of the entry.
         entry: EntryId,
-        /// The number of the [deferral code](crate::base::refusal::DeferralCode).
-        code: u32,
+        /// The thing that is missing.
+        code: DeferralCode,
         /// The same for people.
         detail: String,
         /// The received item.
@@ -56,20 +56,18 @@ pub fn receive_items(
     items: Vec<wire::Item>,
     federation: &str,
     charters: &Charters,
+    known: &VerifiedBatches,
     rng: impl rand::CryptoRng,
 ) -> Vec<Received> {
     let mut parsed: Vec<(Option<Entry>, Result<wire::Item, Received>)> = Vec::with_capacity(items.len());
     for item in items {
-        match check_item(&item).and_then(|()| Entry::parse(item.signed_entry.clone(), federation)) {
+        match parse_item(&item, federation) {
             Ok(entry) => parsed.push((Some(entry), Ok(item))),
-            Err(refusal) => {
-                let entry = id_of(&item.signed_entry);
-                parsed.push((None, Err(Received::Refused { entry, refusal, bytes: item.signed_entry })));
-            }
+            Err(error) => parsed.push((None, Err(not_parsed(error, item)))),
         }
     }
     let entries: Vec<Entry> = parsed.iter_mut().filter_map(|(entry, _)| entry.take()).collect();
-    let verdicts = authenticate(&entries, charters, rng);
+    let verdicts = authenticate(&entries, charters, known, rng);
     let mut authentic = entries.into_iter().zip(verdicts);
     parsed
         .into_iter()
@@ -81,6 +79,21 @@ pub fn receive_items(
             }
         })
         .collect()
+}
+
+fn parse_item(item: &wire::Item, federation: &str) -> Result<Entry, ParseError> {
+    check_item(item)?;
+    Entry::parse(item.signed_entry.clone(), federation)
+}
+
+fn not_parsed(error: ParseError, item: wire::Item) -> Received {
+    let entry = id_of(&item.signed_entry);
+    match error {
+        ParseError::Refused(refusal) => Received::Refused { entry, refusal, bytes: item.signed_entry },
+        ParseError::LaterVersion(_) => {
+            Received::Deferred { entry, code: DeferralCode::LaterVersion, detail: error.to_string(), item }
+        }
+    }
 }
 
 /// Checks the limits that no honest item exceeds, before the entry is parsed.
@@ -103,16 +116,15 @@ fn judged(entry: Entry, verdict: Verdict, item: wire::Item) -> Received {
     match verdict {
         Verdict::Admit => Received::Authentic(Box::new(Authentic { entry, item })),
         Verdict::Refuse(refusal) => Received::Refused { entry: entry.id, refusal, bytes: item.signed_entry },
-        Verdict::Defer { code, detail } => Received::Deferred { entry: entry.id, code: code.number(), detail, item },
+        Verdict::Defer { code, detail } => Received::Deferred { entry: entry.id, code, detail, item },
     }
 }
 
 /// The id by which a receipt names a refused item. It is the id of the entry, which the sender computes from the same bytes. Bytes that
 /// hold no entry are named by their SHA-256.
 fn id_of(signed: &Bytes) -> EntryId {
-    use prost::Message;
-    match wire::SignedEntry::decode(signed.clone()) {
-        Ok(envelope) if !envelope.entry.is_empty() => EntryId::of(&envelope.entry),
+    match entry::open(signed.clone()) {
+        Ok((entry, _)) if !entry.is_empty() => EntryId::of(&entry),
         _ => EntryId(Sha256::digest(signed).into()),
     }
 }

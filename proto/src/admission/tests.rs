@@ -1,19 +1,23 @@
 //! Authentication by the charter, admission by the ancestors.
 
+use prost::Message;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use sha2::Digest;
 
-use super::{Verdict, admit, authenticate, signing_key};
+use super::received::{Received, receive_items};
+use super::{Verdict, VerifiedBatches, admit, authenticate, signing_key};
 use crate::base::clock::HybridClock;
 use crate::base::ids::EntryId;
 use crate::base::limits;
 use crate::base::refusal::{DeferralCode, RefusalCode};
 use crate::charter::MemberStatus;
-use crate::entry::Entry;
+use crate::entry::{CharterName, Entry, OwnBatch, VERSION, signed_bytes};
 use crate::fixture::{
     Case, DAY, FEDERATION, Federation, MINUTE, START, agency, charter_text, entry_key, key, member_of, sealed,
     signed_by, successor_text, written,
 };
+use crate::wire;
 
 fn rng() -> StdRng {
     StdRng::seed_from_u64(7)
@@ -28,7 +32,7 @@ fn code(verdict: &Verdict) -> Option<u32> {
 }
 
 fn authenticated(federation: &Federation, entry: Entry) -> Option<u32> {
-    let verdicts = authenticate(&[entry], &federation.charters, rng());
+    let verdicts = authenticate(&[entry], &federation.charters, &VerifiedBatches::default(), rng());
     assert_eq!(verdicts.len(), 1);
     code(&verdicts[0])
 }
@@ -41,38 +45,131 @@ fn deferred(deferral: DeferralCode) -> Option<u32> {
     Some(deferral.number())
 }
 
+/// The code of an entry whose copy has no envelope that verifies.
+const UNSIGNED: Option<u32> = Some(DeferralCode::Unsigned as u32);
+
+/// The same entry with a bit of its signature changed.
+fn spoiled(entry: &Entry) -> Entry {
+    let mut signed = wire::SignedEntry::decode(entry.signed()).expect("a signed entry");
+    let envelope = signed.envelope.as_mut().expect("an envelope");
+    let mut signature = envelope.signature.to_vec();
+    signature[5] ^= 1;
+    envelope.signature = signature.into();
+    let spoiled = Entry::parse(signed.encode_to_vec().into(), FEDERATION).expect("the envelope is no part of it");
+    assert_ne!(spoiled.envelope, entry.envelope);
+    Entry { envelope: spoiled.envelope, ..entry.clone() }
+}
+
 #[test]
-fn a_bad_signature_in_a_batch_is_refused_alone() {
+fn a_bad_signature_in_a_frame_is_deferred_alone() {
     let federation = Federation::new();
     let mut entries: Vec<Entry> =
         ["ombudsman", "ksp", "kominfo", "kota-bandung"].map(|id| federation.node(id).lodges().entry()).into();
-    assert!(authenticate(&entries, &federation.charters, rng()).iter().all(|verdict| *verdict == Verdict::Admit));
-    entries[2].signature[5] ^= 1;
-    let codes: Vec<_> = authenticate(&entries, &federation.charters, rng()).iter().map(code).collect();
-    assert_eq!(codes, [None, None, refused(RefusalCode::BadSignature), None]);
+    let codes = |entries: &[Entry]| -> Vec<_> {
+        let known = VerifiedBatches::default();
+        authenticate(entries, &federation.charters, &known, rng()).iter().map(code).collect()
+    };
+    assert_eq!(codes(&entries), [None; 4]);
+    entries[2] = spoiled(&entries[2]);
+    assert_eq!(codes(&entries), [None, None, UNSIGNED, None]);
+    entries[2].envelope = None;
+    assert_eq!(codes(&entries), [None, None, UNSIGNED, None]);
+}
+
+#[test]
+fn a_batch_of_a_liar_covers_no_entry_of_another_author() {
+    let federation = Federation::new();
+    // The liar writes an entry in another agency's name, and signs it together with an own one.
+    let (mut forged, mut own) =
+        (federation.node("ksp").lodges().entry(), federation.node("kominfo").lodges().at_leaf(3).entry());
+    let genuine = forged.clone();
+    let batch = OwnBatch::sign(&[forged.id, own.id], &entry_key("kominfo"));
+    (forged.envelope, own.envelope) = (Some(batch.envelope(0)), Some(batch.envelope(1)));
+    // The author itself has signed the entry in a batch of the same size.
+    let beside = federation.node("ksp").lodges().at_leaf(1).entry();
+    let mut in_a_batch = genuine.clone();
+    in_a_batch.envelope = Some(OwnBatch::sign(&[genuine.id, beside.id], &entry_key("ksp")).envelope(0));
+    for good in [genuine, in_a_batch] {
+        assert_eq!(good.id, forged.id);
+        let lie = [forged.clone(), own.clone()];
+        let verdicts = |known: &VerifiedBatches, entries: &[Entry]| -> Vec<_> {
+            authenticate(entries, &federation.charters, known, rng()).iter().map(code).collect()
+        };
+        let known = VerifiedBatches::default();
+        assert_eq!(verdicts(&known, &lie), [UNSIGNED, None], "the liar is first");
+        assert_eq!(verdicts(&known, std::slice::from_ref(&good)), [None]);
+        assert_eq!(verdicts(&known, &lie), [UNSIGNED, None], "also when both batches are known");
+        let known = VerifiedBatches::default();
+        assert_eq!(verdicts(&known, std::slice::from_ref(&good)), [None], "the author is first");
+        assert_eq!(verdicts(&known, &lie), [UNSIGNED, None]);
+        let together = [forged.clone(), good.clone(), own.clone()];
+        assert_eq!(verdicts(&VerifiedBatches::default(), &together), [UNSIGNED, None, None], "in one frame");
+    }
+}
+
+#[test]
+fn a_spoiled_copy_takes_nothing_from_a_batch_that_was_verified_before_or_comes_later() {
+    let federation = Federation::new();
+    let mut entries: Vec<Entry> = (0..5).map(|leaf| federation.node("ksp").lodges().at_leaf(leaf).entry()).collect();
+    let ids: Vec<EntryId> = entries.iter().map(|entry| entry.id).collect();
+    let batch = OwnBatch::sign(&ids, &entry_key("ksp"));
+    for (index, entry) in entries.iter_mut().enumerate() {
+        entry.envelope = Some(batch.envelope(index));
+    }
+    let known = VerifiedBatches::default();
+    let alone =
+        |entry: &Entry| code(&authenticate(std::slice::from_ref(entry), &federation.charters, &known, rng())[0]);
+    assert_eq!(alone(&spoiled(&entries[4])), UNSIGNED, "before the batch is known");
+    assert_eq!(alone(&entries[0]), None);
+    for entry in &entries {
+        assert_eq!(alone(&spoiled(entry)), UNSIGNED, "although the same batch was verified");
+        let elsewhere = Entry { envelope: entries[2].envelope.clone(), ..entry.clone() };
+        assert_eq!(alone(&elsewhere).is_none(), entry.id == ids[2], "an envelope proves one place");
+        assert_eq!(alone(entry), None, "the good copy comes afterwards");
+    }
+}
+
+#[test]
+fn an_entry_is_authentic_in_every_envelope_of_its_author() {
+    let federation = Federation::new();
+    let entry = federation.node("ksp").lodges().entry();
+    let other = federation.node("ksp").lodges().at_leaf(1).entry();
+    let known = VerifiedBatches::default();
+    for (ids, index) in [(vec![entry.id], 0), (vec![entry.id, other.id], 0), (vec![other.id, entry.id], 1)] {
+        let envelope = Some(OwnBatch::sign(&ids, &entry_key("ksp")).envelope(index));
+        let copy = Entry { envelope, ..entry.clone() };
+        assert_eq!(copy.id, entry.id);
+        assert_eq!(authenticate(&[copy], &federation.charters, &known, rng()), [Verdict::Admit]);
+    }
 }
 
 #[test]
 fn an_empty_batch_has_no_verdicts() {
-    assert_eq!(authenticate(&[], &Federation::new().charters, rng()), []);
+    assert_eq!(authenticate(&[], &Federation::new().charters, &VerifiedBatches::default(), rng()), []);
 }
 
 #[test]
 fn a_changed_entry_does_not_keep_its_signature() {
     let federation = Federation::new();
-    let mut entry = federation.node("ksp").lodges().entry();
+    let entry = federation.node("ksp").lodges().entry();
     let mut changed = entry.bytes.to_vec();
     *changed.last_mut().expect("not empty") ^= 1;
-    entry.bytes = changed.into();
-    assert_eq!(authenticated(&federation, entry), refused(RefusalCode::BadSignature));
+    let changed = Entry::parse_bare(changed.into(), entry.envelope.clone(), FEDERATION).expect("an entry");
+    assert_ne!(changed.id, entry.id);
+    assert_eq!(authenticated(&federation, changed), UNSIGNED);
 }
 
 #[test]
 fn a_signature_for_another_purpose_is_bad() {
     let federation = Federation::new();
-    let mut entry = federation.node("ksp").lodges().entry();
-    entry.signature = entry_key("ksp").sign(&entry.bytes).to_bytes();
-    assert_eq!(authenticated(&federation, entry), refused(RefusalCode::BadSignature));
+    let entry = federation.node("ksp").lodges().entry();
+    // Over the entry, over its id, and in the form of version 1.
+    let messages: [&[u8]; 3] = [&entry.bytes, &entry.id.0, &[b"sinergi/entry/v1\0".as_slice(), &entry.bytes].concat()];
+    for message in messages {
+        let signature = entry_key("ksp").sign(message).to_bytes();
+        let envelope = Some(OwnBatch::restore(&[entry.id], signature).envelope(0));
+        assert_eq!(authenticated(&federation, Entry { envelope, ..entry.clone() }), UNSIGNED);
+    }
 }
 
 #[test]
@@ -83,7 +180,7 @@ fn nobody_signs_with_another_agency_s_key() {
     // The key id of ksp, the signature of kominfo.
     let envelope = federation.node("ksp").lodges().entry();
     let forged = Entry::parse(sealed(envelope.bytes.to_vec(), &entry_key("kominfo")), FEDERATION).expect("an entry");
-    assert_eq!(authenticated(&federation, forged), refused(RefusalCode::BadSignature));
+    assert_eq!(authenticated(&federation, forged), UNSIGNED);
     let checkpoint_key = federation.node("ksp").lodges().signed_with(key("ksp checkpoint")).entry();
     assert_eq!(authenticated(&federation, checkpoint_key), refused(RefusalCode::UnknownKey));
 }
@@ -103,11 +200,72 @@ fn a_key_signs_only_within_its_validity() {
 #[test]
 fn a_charter_that_is_not_here_defers_the_entry_until_it_has_come() {
     let mut federation = Federation::new();
-    let entry = federation.node("ksp").lodges().under_charter(2).entry();
+    let entry = Federation::changed(|_| ()).node("ksp").lodges().entry();
+    assert_eq!(entry.charter.version, 2);
     assert_eq!(authenticated(&federation, entry.clone()), deferred(DeferralCode::MissingCharter));
     let note = signed_by(&["kemendagri", "ksp", "kominfo"], &written(&successor_text(&charter_text())));
     federation.charters.succeed(&note).expect("a successor");
     assert_eq!(authenticated(&federation, entry), None);
+}
+
+#[test]
+fn an_entry_that_names_another_charter_of_a_trusted_version_is_deferred() {
+    let federation = Federation::changed(|_| ());
+    let rival = Federation::changed(|text| member_of(text, "ksp").status = MemberStatus::Retired);
+    let (here, there) = (federation.charter().name(), rival.charter().name());
+    assert_eq!((here.version, there.version), (2, 2));
+    assert_ne!(here.hash, there.hash);
+    let missing = deferred(DeferralCode::MissingCharter);
+    for hash in [there.hash, 0, here.hash ^ 1, federation.charters.version(1).expect("the first").name().hash] {
+        let mut writing = federation.node("ksp").lodges();
+        assert_eq!(authenticated(&federation, writing.entry()), None);
+        writing.draft.charter = CharterName { version: 2, hash };
+        assert_eq!(authenticated(&federation, writing.entry()), missing, "{hash:016x}");
+        assert_eq!(authenticated(&federation, spoiled(&writing.entry())), missing, "its key is not known");
+    }
+}
+
+#[test]
+fn every_item_of_a_frame_is_authentic_or_deferred_or_refused_with_the_id_that_its_sender_computes() {
+    let federation = Federation::new();
+    let writing = federation.node("ksp").lodges();
+    let (good, bad) = (writing.entry(), spoiled(&writing.entry()));
+    let bare = signed_bytes(good.bytes.clone(), None);
+    let later = writing.edited(|entry| entry.version = VERSION + 1);
+    let earlier = writing.edited(|entry| entry.version = VERSION - 1);
+    let stranger = federation.node("setneg").lodges().signed().bytes;
+    let noise = bytes::Bytes::from_static(b"\xff\xff");
+    let id = |signed: &bytes::Bytes| crate::entry::id_in(signed).expect("an entry");
+    let rows = [
+        (good.signed(), None, good.id),
+        (bad.signed(), UNSIGNED, good.id),
+        (bare, UNSIGNED, good.id),
+        (later.clone(), deferred(DeferralCode::LaterVersion), id(&later)),
+        (earlier.clone(), refused(RefusalCode::UnsupportedVersion), id(&earlier)),
+        (stranger.clone(), refused(RefusalCode::UnknownAuthor), id(&stranger)),
+        (noise.clone(), refused(RefusalCode::Undecodable), EntryId(sha2::Sha256::digest(&noise).into())),
+    ];
+    let items = rows.iter().map(|(signed, _, _)| wire::Item { signed_entry: signed.clone(), ..Default::default() });
+    let known = VerifiedBatches::default();
+    let received = receive_items(items.clone().collect(), FEDERATION, &federation.charters, &known, rng());
+    assert_eq!(received.len(), rows.len());
+    for ((received, sent), (_, expected, id)) in received.into_iter().zip(items).zip(&rows) {
+        let found = match received {
+            Received::Authentic(authentic) => {
+                assert_eq!(authentic.item, sent);
+                (None, authentic.entry.id)
+            }
+            Received::Deferred { entry, code, item, .. } => {
+                assert_eq!(item, sent, "the whole item, so that it can be kept or named");
+                (Some(code.number()), entry)
+            }
+            Received::Refused { entry, refusal, bytes } => {
+                assert_eq!(bytes, sent.signed_entry);
+                (Some(refusal.code.number()), entry)
+            }
+        };
+        assert_eq!(found, (*expected, *id));
+    }
 }
 
 #[test]

@@ -78,14 +78,14 @@ impl fmt::Debug for AgencyId {
     }
 }
 
-/// The id of an entry: SHA-256(`"sinergi/id/v1\0" || entry bytes`). Two entries with one id are duplicates; the signature does not count.
+/// The id of an entry: SHA-256(`0x00 || entry bytes`), the RFC 6962 hash of its leaf in every ledger. The signature does not count.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EntryId(pub [u8; 32]);
 
 impl EntryId {
     /// The id of the entry with these bytes.
     pub fn of(entry: &[u8]) -> Self {
-        Self(Sha256::new().chain_update(b"sinergi/id/v1\0").chain_update(entry).finalize().into())
+        Self(Sha256::new().chain_update([0]).chain_update(entry).finalize().into())
     }
 
     /// The id with these bytes; `None` unless they are 32 bytes.

@@ -27,12 +27,16 @@ pub const ENTRIES_PER_AUTHOR: usize = 10_000;
 pub const PARENTS: usize = 32;
 /// Most content commitments of an entry.
 pub const COMMITMENTS: usize = 8;
+/// Most entries that one signature of their author covers.
+pub const SIGNED_BATCH: usize = 1024;
+/// Longest serialised `SignedEntry`: an entry, a signature, an audit path of 10 hashes, and the fields around them.
+pub const SIGNED_ENTRY_BYTES: usize = ENTRY_BYTES + 512;
 /// Most agencies that pass an entry on, one after the other.
 pub const RELAYS: u32 = 8;
 
 /// Longest checkpoint, as a signed note. Its own two signatures take less than 2 KiB; the rest is room for witnesses' signatures.
 pub const CHECKPOINT_BYTES: usize = 4 * 1024;
-/// Longest receipt: one result and one leaf hash for each item of the frame, and a checkpoint.
+/// Longest receipt: one result for each item of the frame, and a checkpoint.
 pub const RECEIPT_BYTES: usize = 100 * FRAME_ITEMS + CHECKPOINT_BYTES + 1024;
 /// Most leaves of a ledger. 64-bit numbers are enough for all hashes of such a tree.
 pub const LEDGER_LEAVES: u64 = 1 << 40;

@@ -7,6 +7,7 @@
 //! - a refusal 1xx to 3xx depends only on the entry's bytes, its ancestors and the charter version that it names, so every node gives the same;
 //! - of the other refusals, 401 depends on the item alone, 402 on the entries that have come, and 501 on what is deferred at this node;
 //! - an item that may become right later (a parent is missing) is deferred and not refused;
+//! - an envelope that does not verify says nothing about the entry, so the item is deferred without being kept (605);
 //! - a conflict of state is no refusal: the entry is kept, shown as superseded, and has no effect.
 
 use std::fmt;
@@ -68,7 +69,7 @@ codes! {
         Undecodable = 101, "undecodable";
         /// Larger than a limit allows.
         TooLarge = 102, "too-large";
-        /// An entry version that this node does not know.
+        /// An entry version from before the federation began. A later version than this node knows is deferred.
         UnsupportedVersion = 103, "unsupported-version";
         /// The entry was made for another federation.
         OtherFederation = 104, "other-federation";
@@ -78,8 +79,6 @@ codes! {
         UnknownAuthor = 201, "unknown-author";
         /// The author has no entry key with this key id.
         UnknownKey = 202, "unknown-key";
-        /// The signature does not verify.
-        BadSignature = 203, "bad-signature";
         /// The key was not valid at the entry's time.
         KeyNotValidThen = 204, "key-not-valid-then";
         /// The author has no role in the complaint.
@@ -106,14 +105,18 @@ codes! {
 }
 
 codes! {
-    /// The reason why an item waits. The item is kept durably and judged again later.
+    /// The reason why an item waits. A kept item is durable and is judged again later.
     DeferralCode {
         /// A parent has not arrived yet.
         MissingParent = 601, "missing-parent";
-        /// The charter version has not arrived yet.
+        /// The charter that the entry names has not arrived yet, or another charter of its version is trusted here.
         MissingCharter = 602, "missing-charter";
         /// The entry's clock is too far ahead of this node's clock.
         ClockAhead = 603, "clock-ahead";
+        /// The entry is of a later version than this program knows.
+        LaterVersion = 604, "later-version";
+        /// The item has no envelope that verifies under the author's key. It is not kept: another copy of the entry may have one.
+        Unsigned = 605, "unsigned";
     }
 }
 

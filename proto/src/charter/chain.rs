@@ -14,6 +14,7 @@ use data_encoding::HEXLOWER;
 use super::{Charter, CharterError};
 use crate::base::ids::AgencyId;
 use crate::base::key::Scheme;
+use crate::entry::CharterName;
 use crate::tlog::checkpoint::CheckpointKeys;
 use crate::tlog::note;
 
@@ -170,6 +171,12 @@ impl Charters {
     /// The trusted charter of this version, if there is one.
     pub fn version(&self, version: u64) -> Option<&Arc<Charter>> {
         self.by_version.get(&version)
+    }
+
+    /// The trusted charter that an entry names: it has the version and the hash. `None` also if the managers signed two charters of one version
+    /// and the entry names the other one.
+    pub fn named(&self, name: &CharterName) -> Option<&Arc<Charter>> {
+        self.version(name.version).filter(|charter| charter.name() == *name)
     }
 
     /// The keys under which an agency's checkpoints verify in any version. `None` for an agency that was never a member.

@@ -362,7 +362,7 @@ impl KnownEntry {
         Self {
             author: entry.author.clone(),
             clock: entry.clock,
-            charter_version: entry.charter_version,
+            charter_version: entry.charter.version,
             parents: entry.parents.clone(),
             body: entry.body.clone(),
             commitments: entry.commitments.clone(),

@@ -28,6 +28,8 @@ impl BatchNumber {
 pub struct Batch {
     /// The records to append, in order.
     pub records: Vec<Record>,
+    /// The new own entries with their leaves. They are signed together when the batch is closed.
+    pub(super) unsigned: Vec<(LedgerIndex, EntryId)>,
     /// The complaints whose cases changed.
     pub touched: BTreeSet<ComplaintId>,
     /// Deferred items that may be admitted now. The node checks their signatures outside the engine's thread and returns them as
@@ -45,13 +47,14 @@ impl Batch {
     /// Whether there is nothing to carry out.
     pub fn is_empty(&self) -> bool {
         // `records` may have been moved out already, so `bytes` tells whether there were any.
-        let Self { records: _, touched, recheck, destroy, warnings, bytes } = self;
+        let Self { records: _, unsigned: _, touched, recheck, destroy, warnings, bytes } = self;
         *bytes == 0 && touched.is_empty() && recheck.is_empty() && destroy.is_empty() && warnings.is_empty()
     }
 
     /// Empties the batch and keeps the allocated memory.
     pub fn clear(&mut self) {
         self.records.clear();
+        self.unsigned.clear();
         self.touched.clear();
         self.recheck.clear();
         self.destroy.clear();
@@ -119,6 +122,8 @@ pub enum Warning {
         /// The declaration.
         reset: wire::LedgerReset,
     },
+    /// A peer delivered a copy of an entry whose envelope does not verify. Nothing of it was kept.
+    Unsigned(AgencyId, EntryId),
     /// Too many items of a peer are deferred, so its frames are not taken (`true`); or they are taken again (`false`).
     TooMuchDeferred(AgencyId, bool),
     /// The number of a peer's items that were refused today without a record, because the quota of records is used up. 0 ends the warning.

@@ -15,7 +15,7 @@ use prost::Message;
 
 use crate::base::ids::{AgencyId, EntryId};
 use crate::base::refusal::{DeferralCode, Refusal, RefusalCode};
-use crate::entry::Entry;
+use crate::entry::{Entry, author_in};
 use crate::wire;
 
 use super::PeerQuotas;
@@ -102,15 +102,8 @@ impl DeferredItems {
     /// Items of the peer itself are never refused, as they would be lost; nor are those of this node, `own`, which peers give back after it has
     /// lost its ledger. Instead the peer's frames are not taken ([`Self::is_full`]). Items of other authors are refused, so that they do not stop
     /// the peer's link.
-    pub fn refuses(
-        &self,
-        peer: &AgencyId,
-        own: &AgencyId,
-        item: &wire::Item,
-        federation: &str,
-        detail: &str,
-    ) -> Option<Refusal> {
-        let author = author_of(item, federation);
+    pub fn refuses(&self, peer: &AgencyId, own: &AgencyId, item: &wire::Item, detail: &str) -> Option<Refusal> {
+        let author = author_in(item.signed_entry.clone()).map(String::from).unwrap_or_default();
         let most = self.quotas.deferred_items_of_author;
         let waiting = self.by_author.get(&(peer.clone(), author.clone())).copied().unwrap_or(0);
         if author == peer.as_str() || author == own.as_str() || waiting < most {
@@ -122,17 +115,18 @@ impl DeferredItems {
 
     /// Adds an item that a batch deferred. `item` is the encoded `Item`.
     pub fn add(&mut self, header: DeferredHeader, batch: BatchNumber, item: &[u8], federation: &str) {
-        let entry = wire::Item::decode(item).ok().and_then(|item| Entry::parse(item.signed_entry, federation).ok());
+        let (bytes, item) = (item.len(), wire::Item::decode(item).ok());
+        let entry = item.as_ref().and_then(|item| Entry::parse(item.signed_entry.clone(), federation).ok());
         let parents = entry.as_ref().map(|entry| entry.parents.clone()).unwrap_or_default();
-        let author = entry.map(|entry| entry.author.to_string()).unwrap_or_default();
+        let author = item.and_then(|item| author_in(item.signed_entry)).map(String::from).unwrap_or_default();
         for parent in &parents {
             self.by_parent.entry(*parent).or_default().insert(header.item);
         }
         let held = self.by_peer.entry(header.peer.clone()).or_default();
         held.items += 1;
-        held.bytes += item.len();
+        held.bytes += bytes;
         *self.by_author.entry((header.peer.clone(), author.clone())).or_default() += 1;
-        self.items.insert(header.item, Item { header, batch, parents, author, bytes: item.len() });
+        self.items.insert(header.item, Item { header, batch, parents, author, bytes });
     }
 
     /// Takes an item out, because it is not deferred any more.
@@ -203,10 +197,6 @@ impl DeferredItems {
         }
         None
     }
-}
-
-fn author_of(item: &wire::Item, federation: &str) -> String {
-    Entry::parse(item.signed_entry.clone(), federation).map(|entry| entry.author.to_string()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -299,15 +289,33 @@ mod tests {
         for leaf in 0..QUOTAS.deferred_items_of_author as u64 {
             let (_, waits) = item(&federation, leaf);
             for peer in ["ksp", "kota-bandung"] {
-                assert_eq!(items.refuses(&agency(peer), &agency("kominfo"), &waits, FEDERATION, ""), None);
+                assert_eq!(items.refuses(&agency(peer), &agency("kominfo"), &waits, ""), None);
                 add(&mut items, peer, DeferralCode::MissingParent, &waits);
             }
         }
         let (_, one_more) = item(&federation, 1_000_000);
-        let refused = items.refuses(&agency("ksp"), &agency("kominfo"), &one_more, FEDERATION, "a parent");
+        let refused = items.refuses(&agency("ksp"), &agency("kominfo"), &one_more, "a parent");
         assert_eq!(refused.map(|refusal| refusal.code), Some(RefusalCode::DeferredFull));
         let bandung = agency("kota-bandung");
-        assert_eq!(items.refuses(&bandung, &agency("kominfo"), &one_more, FEDERATION, "a parent"), None);
-        assert_eq!(items.refuses(&agency("ksp"), &bandung, &one_more, FEDERATION, "a parent"), None);
+        assert_eq!(items.refuses(&bandung, &agency("kominfo"), &one_more, "a parent"), None);
+        assert_eq!(items.refuses(&agency("ksp"), &bandung, &one_more, "a parent"), None);
+    }
+
+    #[test]
+    fn a_peer_s_own_items_of_a_later_version_are_counted_as_its_own() {
+        let federation = Federation::new();
+        let mut items = DeferredItems::new(QUOTAS);
+        let of_version_3 = |leaf: u64| {
+            let case = federation.case_at("kota-bandung");
+            let writing = federation.node("kota-bandung").forwards(&case).to("prov-jabar").at_leaf(leaf);
+            wire::Item { signed_entry: writing.edited(|entry| entry.version = 3), ..Default::default() }
+        };
+        for leaf in 0..QUOTAS.deferred_items_of_author as u64 {
+            add(&mut items, "kota-bandung", DeferralCode::LaterVersion, &of_version_3(leaf));
+            add(&mut items, "ksp", DeferralCode::LaterVersion, &of_version_3(leaf));
+        }
+        let refused = |peer: &str| items.refuses(&agency(peer), &agency("kominfo"), &of_version_3(1_000_000), "");
+        assert_eq!(refused("kota-bandung"), None);
+        assert_eq!(refused("ksp").map(|refusal| refusal.code), Some(RefusalCode::DeferredFull));
     }
 }

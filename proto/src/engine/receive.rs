@@ -9,16 +9,17 @@
 
 use bytes::Bytes;
 use prost::Message;
+use sha2::{Digest, Sha256};
 
 use crate::admission::received::{Authentic, Received};
-use crate::admission::{Verdict, admit};
+use crate::admission::{Verdict, admit, missing_charter};
 use crate::base::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
 use crate::base::limits;
 use crate::base::refusal::{DeferralCode, Refusal, RefusalCode};
 use crate::entry::content::Content;
-use crate::entry::{Commitment, Entry};
+use crate::entry::{self, Commitment, Entry, signed_bytes};
 use crate::routing::route::{DeliveredBy, Route, reset_of};
-use crate::transparency::receipt::{ItemOutcome, ItemResult};
+use crate::transparency::receipt::{Deferral, ItemOutcome, ItemResult};
 use crate::wire;
 
 use super::record::item_key;
@@ -81,8 +82,17 @@ impl Engine {
     ) -> Result<ItemResult, V::Error> {
         Ok(match item {
             Received::Refused { entry, refusal, bytes } => self.refuse(peer, entry, &refusal, &bytes, now, batch),
+            Received::Deferred { entry, code: DeferralCode::Unsigned, item, .. } => {
+                // Once a peer between two ticks: a peer may deliver any number of them.
+                if self.unsigned_told.insert(peer.clone()) {
+                    batch.warnings.push(Warning::Unsigned(peer.clone(), entry));
+                }
+                let copy = Some(Sha256::digest(&item.signed_entry).into());
+                let deferral = Deferral { code: DeferralCode::Unsigned.number(), kept: false, copy };
+                ItemResult::without_contents(entry, ItemOutcome::Deferred(deferral))
+            }
             Received::Deferred { entry, code, detail, item } => {
-                self.defer(peer, entry, (code, detail), &item, now, batch)
+                self.defer(peer, entry, (code.number(), detail), &item, now, batch)
             }
             Received::Authentic(authentic) => {
                 let facts = self.gather_item(&authentic, view)?;
@@ -135,11 +145,11 @@ impl Engine {
         let Authentic { entry, item } = authentic;
         // Known ids are answered from the ledger before any judgement.
         if let Some(leaf) = facts.leaf {
-            self.take_missing_contents(peer, leaf, &entry, &facts.held, item.content, now, batch);
+            let contents = self.take_missing_contents(peer, leaf, &entry, &facts.held, item.content, now, batch);
             if let Some(complaint) = &entry.complaint {
                 self.react_to(complaint, now, batch);
             }
-            return ItemResult { entry: entry.id, outcome: ItemOutcome::Leaf(leaf) };
+            return ItemResult { entry: entry.id, outcome: ItemOutcome::Leaf(leaf), contents };
         }
         match self.judge(&entry, now) {
             Verdict::Refuse(refusal) => self.refuse(peer, entry.id, &refusal, &item.signed_entry, now, batch),
@@ -148,13 +158,14 @@ impl Engine {
                 let contents = self.check_contents(peer, &entry, item.content, now, batch);
                 let delivered_by = DeliveredBy { peer, relays: item.relays.saturating_add(1) };
                 let (id, complaint, leaf) = (entry.id, entry.complaint, self.next_leaf);
+                let taken = bits_of(contents.iter().map(|content| content.commitment));
                 self.warn_of_reset(&entry, batch);
                 let source = Source { delivered_by: Some(delivered_by), external: None, declared: facts.declared };
                 self.append(entry, contents, source, now, batch);
                 if let Some(complaint) = complaint {
                     self.react_to(&complaint, now, batch);
                 }
-                ItemResult { entry: id, outcome: ItemOutcome::Leaf(leaf) }
+                ItemResult { entry: id, outcome: ItemOutcome::Leaf(leaf), contents: taken }
             }
         }
     }
@@ -178,15 +189,8 @@ impl Engine {
 
     /// Judges an authentic entry by its ancestors, under the charter that it names.
     pub(super) fn judge(&self, entry: &Entry, now: u64) -> Verdict {
-        let Some(charter) = self.charters.version(entry.charter_version) else {
-            // Its signature was checked under a charter that the engine does not have yet.
-            let detail = format!(
-                "names charter version {}, the newest here is {}",
-                entry.charter_version,
-                self.charters.newest().version
-            );
-            return Verdict::Defer { code: DeferralCode::MissingCharter, detail };
-        };
+        // The signature may have been checked under a charter that the engine does not have yet.
+        let Some(charter) = self.charters.named(&entry.charter) else { return missing_charter(entry, &self.charters) };
         let case = entry.complaint.as_ref().and_then(|complaint| self.cases.get(complaint));
         admit(entry, case.map(|case| &case.complaint), charter, now)
     }
@@ -201,8 +205,12 @@ impl Engine {
         batch: &mut Batch,
     ) -> ItemResult {
         let code = refusal.code.number();
-        let result = ItemResult { entry, outcome: ItemOutcome::Refused(code) };
-        let shown = bytes.slice(..bytes.len().min(limits::ENTRY_BYTES + 128));
+        let result = ItemResult::without_contents(entry, ItemOutcome::Refused(code));
+        let shown = match entry::open(bytes.clone()) {
+            // Without fields that nobody knows, so that it can be judged again.
+            Ok((entry, envelope)) if entry.len() <= limits::ENTRY_BYTES => signed_bytes(entry, envelope.as_ref()),
+            _ => bytes.slice(..bytes.len().min(limits::SIGNED_ENTRY_BYTES)),
+        };
         if let Err(unkept) = self.refusal_quota.count(peer, shown.len(), now) {
             // The operator hears of the first one at once, and of the number of later ones with each tick.
             if unkept == 1 {
@@ -232,11 +240,11 @@ impl Engine {
     ) -> ItemResult {
         let bytes = item.encode_to_vec();
         let key = item_key(peer, &bytes);
-        let result = ItemResult { entry, outcome: ItemOutcome::Deferred(code) };
+        let result = ItemResult::without_contents(entry, ItemOutcome::Deferred(Deferral::kept(code)));
         if self.deferred.contains(&key) {
             return result;
         }
-        if let Some(refusal) = self.deferred.refuses(peer, &self.config.own, item, &self.config.federation, &detail) {
+        if let Some(refusal) = self.deferred.refuses(peer, &self.config.own, item, &detail) {
             return self.refuse(peer, entry, &refusal, &item.signed_entry, now, batch);
         }
         let header = DeferredHeader { at: now, peer: peer.clone(), item: key, entry, code, detail };
@@ -267,17 +275,18 @@ impl Engine {
         if case.is_some_and(|case| case.complaint.erases(entry)) {
             let detail = "it was erased on two signatures and is not taken again";
             let refusal = Refusal::new(RefusalCode::ContentErased, detail);
-            self.refuse(peer, entry.id, &refusal, &entry.signed, now, batch);
+            self.refuse(peer, entry.id, &refusal, &entry.signed(), now, batch);
             good.clear();
         }
         if let Some(detail) = bad {
             let refusal = Refusal::new(RefusalCode::ContentMismatch, detail);
-            self.refuse(peer, entry.id, &refusal, &entry.signed, now, batch);
+            self.refuse(peer, entry.id, &refusal, &entry.signed(), now, batch);
         }
         good
     }
 
-    /// Takes contents that a duplicate brings and that were missing so far. `held` names the commitments whose contents this node has.
+    /// Takes contents that a duplicate brings and that were missing so far. `held` names the commitments whose contents this node has. Returns the
+    /// contents that came and are here now, as in [`ItemResult::contents`].
     #[expect(clippy::too_many_arguments, reason = "an item, the facts about it, and where the decision goes")]
     fn take_missing_contents(
         &mut self,
@@ -288,12 +297,14 @@ impl Engine {
         contents: Vec<wire::Content>,
         now: u64,
         batch: &mut Batch,
-    ) {
+    ) -> u32 {
         if contents.is_empty() {
-            return;
+            return 0;
         }
         let mut late: Vec<&Commitment> = Vec::new();
-        for content in self.check_contents(peer, entry, contents, now, batch) {
+        let good = self.check_contents(peer, entry, contents, now, batch);
+        let taken = bits_of(good.iter().map(|content| content.commitment));
+        for content in good {
             if !held.contains(&content.commitment) {
                 late.extend(entry.commitments.get(content.commitment as usize));
                 self.record(Record::Content { leaf, entry: entry.id, content }, batch);
@@ -306,6 +317,7 @@ impl Engine {
         if !routes.is_empty() {
             self.route_again(leaf, routes, batch);
         }
+        taken
     }
 
     /// Sends a leaf over these links, again or for the first time.
@@ -322,4 +334,9 @@ impl Engine {
             batch.warnings.push(Warning::Reset { author, epoch, reset });
         }
     }
+}
+
+/// The set of these numbers of commitments, as bits.
+fn bits_of(commitments: impl Iterator<Item = u32>) -> u32 {
+    commitments.fold(0, |bits, number| bits | 1u32.checked_shl(number).unwrap_or_default())
 }

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::base::ids::{AgencyId, EntryId, LedgerIndex};
-use crate::entry::Entry;
 use crate::entry::content::Content;
+use crate::entry::{Entry, OwnBatch};
 use crate::routing::cursor::Cursor;
 use crate::routing::route::Route;
 
@@ -21,8 +21,15 @@ pub enum Record {
     Leaf {
         /// The node's notes.
         header: LeafHeader,
-        /// The entry; its signed bytes are the leaf.
+        /// The entry; its bytes are the leaf. An own entry that is new has no envelope: a [`Record::Signature`] of the same batch follows.
         entry: Box<Entry>,
+    },
+    /// The signature over new own entries of the batch.
+    Signature {
+        /// The leaves of the entries.
+        leaves: Vec<LedgerIndex>,
+        /// Their ids with the signature.
+        signed: OwnBatch,
     },
     /// A content of an entry. The record is before the entry's leaf, or anywhere after it if the content came later.
     Content {
@@ -75,12 +82,14 @@ impl Record {
     pub fn weight(&self) -> usize {
         /// Bytes of a record's frame and a header of usual length.
         const FRAME: usize = 160;
+        /// Bytes of the envelope of an entry from a batch of usual size.
+        const ENVELOPE: usize = 300;
         /// Bytes of an agency id with its access.
         const ROUTE: usize = 70;
         FRAME
             + match self {
                 Self::Leaf { header, entry } => {
-                    entry.signed.len() + ROUTE * (header.routes.len() + header.unreachable.len())
+                    entry.bytes.len() + ENVELOPE + ROUTE * (header.routes.len() + header.unreachable.len())
                 }
                 Self::Content { content, .. } => content.data.len(),
                 Self::Receipt { header, ack } => ack.len() + 40 * header.refused.len(),
@@ -88,6 +97,7 @@ impl Record {
                 Self::Refused { header, bytes } => bytes.len() + header.detail.len(),
                 Self::Deferred { header, item } => item.len() + header.detail.len(),
                 Self::Routing(RoutingHeader::Leaf { routes, .. }) => ROUTE * routes.len(),
+                Self::Signature { leaves, .. } => 4 * leaves.len(),
                 Self::Cursor(_) | Self::DeferredDone(_) | Self::Routing(RoutingHeader::BackfillDone { .. }) => 0,
             }
     }

@@ -14,7 +14,8 @@ use prost::Message;
 
 use crate::admission::Verdict;
 use crate::admission::received::{Authentic, Received};
-use crate::transparency::receipt::ItemOutcome;
+use crate::base::refusal::DeferralCode;
+use crate::transparency::receipt::{Deferral, ItemOutcome};
 
 use super::record::ItemKey;
 use super::record::{DeferredDoneHeader, Record};
@@ -105,7 +106,8 @@ impl Engine {
         // An earlier result has settled it.
         let Some(peer) = self.deferred.header(&key).map(|header| header.peer.clone()) else { return Ok(None) };
         let stays_deferred = match &received {
-            Received::Deferred { .. } => true,
+            // A copy that turns out to be unsigned is dropped.
+            Received::Deferred { code, .. } => *code != DeferralCode::Unsigned,
             Received::Authentic(authentic) => {
                 let Authentic { entry, .. } = &**authentic;
                 if let Some(complaint) = &entry.complaint {
@@ -140,7 +142,7 @@ impl Engine {
                 }
                 KeptAs::Deferred(key, code, detail) => {
                     let outcome = self.try_again(key, received, now, view, batch)?;
-                    (outcome.unwrap_or(ItemOutcome::Deferred(code)), detail)
+                    (outcome.unwrap_or(ItemOutcome::Deferred(Deferral::kept(code))), detail)
                 }
                 KeptAs::Refused(detail) => match self.still_refused(&received, now, view)? {
                     Some(refused) => refused,

@@ -7,15 +7,19 @@ mod pipeline;
 
 use memory::Memory;
 
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
 use super::*;
-use crate::admission::received::{Authentic, Received};
+use crate::admission::VerifiedBatches;
+use crate::admission::received::{Authentic, Received, receive_items};
 use crate::base::ids::EntryId;
 use crate::complaint::{Command, NewOffer};
 use crate::entry::content::{Content, reply_code_hash};
 use crate::entry::{ContentClass, Entry, EntryDraft, Place};
 use crate::fixture::{FEDERATION, Federation, QUOTAS, REPLY_CODE, START, Writing, agency, entry_key};
 use crate::routing::cursor::Cursor;
-use crate::transparency::receipt::ItemOutcome;
+use crate::transparency::receipt::{Deferral, ItemOutcome, ItemResult};
 
 /// A node under test: the engine, what its view shows, and the batch that is open.
 struct TestNode {
@@ -69,7 +73,7 @@ impl TestNode {
 
     /// Closes the open batch without applying it, so that the view does not show it.
     fn close(&mut self) -> (Option<BatchNumber>, Batch) {
-        let number = self.engine.close(&self.batch);
+        let number = self.engine.close(&mut self.batch);
         (number, std::mem::take(&mut self.batch))
     }
 
@@ -88,7 +92,8 @@ impl TestNode {
         self.view.apply(batch.records);
         self.view.destroy(&batch.destroy);
         assert!(matches!(self.give(Input::Applied(number)), Answer::Nothing));
-        let check = |Recheck { key, item }| (key, received(item.signed_entry, item.content));
+        let charters = Arc::clone(self.engine.charters());
+        let check = |Recheck { key, item }| (key, checked_item(item, &charters));
         let checked: Vec<_> = batch.recheck.into_iter().map(check).collect();
         if !checked.is_empty() {
             assert!(matches!(self.give(Input::Rechecked(checked)), Answer::Nothing));
@@ -131,7 +136,7 @@ impl TestNode {
         let draft = EntryDraft {
             federation: FEDERATION.to_owned(),
             author: agency("ksp"),
-            charter_version: 1,
+            charter: self.engine.charters().newest().name(),
             place: Place { epoch: Epoch::FIRST, index: LedgerIndex(0) },
             complaint: Some(lodged.complaint),
             parents: case.complaint.parents_of_next(),
@@ -144,8 +149,13 @@ impl TestNode {
 
     /// Delivers items as one frame of a peer. Returns their outcomes.
     fn deliver(&mut self, peer: &str, items: Vec<Received>) -> Vec<ItemOutcome> {
+        self.results(peer, items).into_iter().map(|result| result.outcome).collect()
+    }
+
+    /// Delivers items as one frame of a peer. Returns the results that the receipt names.
+    fn results(&mut self, peer: &str, items: Vec<Received>) -> Vec<ItemResult> {
         match self.give(Input::Deliver(delivery(peer, items))) {
-            Answer::Delivered(Ok(results)) => results.into_iter().map(|result| result.outcome).collect(),
+            Answer::Delivered(Ok(results)) => results,
             other => panic!("{other:?}"),
         }
     }
@@ -169,12 +179,22 @@ fn received(signed_entry: bytes::Bytes, content: Vec<wire::Content>) -> Received
     Received::Authentic(Box::new(Authentic { entry, item: wire::Item { signed_entry, content, relays: 0 } }))
 }
 
+/// An item as a peer delivers it, after the checks that a node makes under these charters.
+fn checked_item(item: wire::Item, charters: &Charters) -> Received {
+    let (known, rng) = (VerifiedBatches::default(), StdRng::seed_from_u64(7));
+    receive_items(vec![item], FEDERATION, charters, &known, rng).pop().expect("one result an item")
+}
+
 /// A record in few words, for comparison.
 fn shown(record: &Record) -> String {
     match record {
         Record::Leaf { header, entry } => {
             let to: Vec<&str> = header.routes.iter().map(|route| route.to.as_str()).collect();
             format!("leaf {} -> {}", entry.body.name(), to.join(","))
+        }
+        Record::Signature { leaves, .. } => {
+            let leaves: Vec<String> = leaves.iter().map(|leaf| leaf.to_string()).collect();
+            format!("signature of {}", leaves.join(","))
         }
         Record::Content { leaf, .. } => format!("content of {leaf}"),
         Record::Receipt { header, .. } => format!("receipt of {}", header.peer),

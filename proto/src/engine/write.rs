@@ -1,10 +1,10 @@
-//! Writing entries. An own entry is decided on the current state and signed; every entry, own or received, takes the one path of [`Engine::append`]:
+//! Writing entries. An own entry is decided on the current state, and signed when its batch is closed; every entry, own or received, takes the one path of [`Engine::append`]:
 //! the fold, the routes, the contents, the leaf.
 //!
 //! Must not know why a received entry is admitted: the callers have decided that.
 //!
 //! Invariants:
-//! - an own entry that peers would refuse is not written: the same checks run here before it is signed;
+//! - an own entry that peers would refuse is not written: the same checks run here first;
 //! - every entry takes the one path into the ledger.
 
 use super::record::{External, LeafHeader, Record};
@@ -19,7 +19,7 @@ use crate::entry::{self, ContentClass, Entry, EntryDraft, Place};
 use crate::routing::route::{DeliveredBy, Route, next_hop, routes_of_node_entry};
 use crate::wire::entry::Body;
 
-/// An own entry before it is signed.
+/// An own entry before it is written.
 struct Draft {
     complaint: Option<ComplaintId>,
     parents: Vec<EntryId>,
@@ -29,8 +29,8 @@ struct Draft {
     external: Option<External>,
 }
 
-/// An own entry that is signed and not appended yet, with its contents.
-struct Signed {
+/// An own entry that is written and not appended yet, with its contents.
+struct Written {
     entry: Entry,
     contents: Vec<Content>,
     external: Option<External>,
@@ -75,9 +75,9 @@ impl Engine {
             contents: lodge.contents,
             external: lodge.external,
         };
-        let lodged = self.sign(draft, self.next_leaf)?;
+        let lodged = self.write_for(draft, self.next_leaf)?;
         // Nothing is lodged if the offer is impossible. Otherwise the operator would repeat the command, and lodge twice.
-        let offer = lodge.forward.map(|offer| self.sign_first_offer(&lodged.entry, offer, now)).transpose()?;
+        let offer = lodge.forward.map(|offer| self.write_first_offer(&lodged.entry, offer, now)).transpose()?;
         let complaint = ComplaintId::of_lodged(clock, &lodged.entry.id);
         self.append_own(lodged, now, batch);
         if let Some(offer) = offer {
@@ -87,8 +87,8 @@ impl Engine {
         Ok(Lodged { complaint, existed: false })
     }
 
-    /// Decides and signs the offer that follows `lodged`, which is signed and not appended yet.
-    fn sign_first_offer(&self, lodged: &Entry, offer: NewOffer, now: u64) -> Result<Signed, CommandError> {
+    /// Decides and writes the offer that follows `lodged`, which is not appended yet.
+    fn write_first_offer(&self, lodged: &Entry, offer: NewOffer, now: u64) -> Result<Written, CommandError> {
         let command = Command::Forward(offer);
         if let Some(error) = self.without_route(&command) {
             return Err(error);
@@ -104,7 +104,7 @@ impl Engine {
             contents: Vec::new(),
             external: None,
         };
-        self.sign(draft, self.next_leaf.next())
+        self.write_for(draft, self.next_leaf.next())
     }
 
     /// This node as the author of an entry with this clock.
@@ -214,24 +214,24 @@ impl Engine {
         HybridClock::next_of_author(now, self.clock, parents).ok_or(CommandError::ClockEnd(parents.max(self.clock)))
     }
 
-    /// Signs a draft and appends it.
+    /// Writes a draft as an entry and appends it.
     fn write(&mut self, draft: Draft, now: u64, batch: &mut Batch) -> Result<Acted, CommandError> {
-        let signed = self.sign(draft, self.next_leaf)?;
-        Ok(self.append_own(signed, now, batch))
+        let written = self.write_for(draft, self.next_leaf)?;
+        Ok(self.append_own(written, now, batch))
     }
 
-    /// Signs a draft for a leaf that comes next.
-    fn sign(&self, draft: Draft, leaf: LedgerIndex) -> Result<Signed, CommandError> {
+    /// Writes a draft as the entry of a leaf that comes next.
+    fn write_for(&self, draft: Draft, leaf: LedgerIndex) -> Result<Written, CommandError> {
         if let Some(error) = self.may_not_sign() {
             return Err(error);
         }
         let Draft { complaint, parents, clock, body, contents, external } = draft;
         let (commitments, contents): (Vec<_>, Vec<_>) =
             contents.into_iter().map(|(content, class)| (content.commit(class), content)).unzip();
-        let draft = EntryDraft {
+        let entry_draft = EntryDraft {
             federation: self.config.federation.clone(),
             author: self.config.own.clone(),
-            charter_version: self.charters.newest().version,
+            charter: self.charters.newest().name(),
             place: Place { epoch: self.epoch, index: leaf },
             complaint,
             parents,
@@ -240,19 +240,20 @@ impl Engine {
             body,
         };
         // Peers make the same checks and the same key lookup: what they would refuse is not written.
-        let entry = draft.sign_checked(&self.config.key)?;
+        let entry = entry_draft.write(&self.config.key)?;
         if let Err(verdict) = signing_key(&entry, &self.charters) {
             return Err(CommandError::OwnKey(reason_of(verdict)));
         }
-        Ok(Signed { entry, contents, external })
+        Ok(Written { entry, contents, external })
     }
 
-    /// Appends an own entry, which is signed for the next leaf.
-    fn append_own(&mut self, signed: Signed, now: u64, batch: &mut Batch) -> Acted {
-        let Signed { entry, contents, external } = signed;
+    /// Appends an own entry, which was written for the next leaf. It is signed when the batch is closed.
+    fn append_own(&mut self, written: Written, now: u64, batch: &mut Batch) -> Acted {
+        let Written { entry, contents, external } = written;
         // Even if this clock is less than the last one: that one was made while the wall clock was far ahead.
         self.clock = entry.clock;
         let (entry_id, leaf) = (entry.id, self.next_leaf);
+        batch.unsigned.push((leaf, entry_id));
         self.append(entry, contents, Source { delivered_by: None, external, declared: None }, now, batch);
         Acted { entry: entry_id, leaf }
     }
@@ -296,10 +297,8 @@ impl Engine {
     ) {
         let Source { delivered_by, external, declared } = source;
         let index = self.next_leaf;
-        let path_changed = self
-            .charters
-            .version(entry.charter_version)
-            .is_some_and(|charter| self.cases.fold(&entry, charter, self.open));
+        let path_changed =
+            self.charters.named(&entry.charter).is_some_and(|charter| self.cases.fold(&entry, charter, self.open));
         if path_changed {
             self.warn_of_custody_change(&entry, batch);
         }

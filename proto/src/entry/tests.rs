@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use prost::Message;
 
-use super::{Body, CaseAct, ContentClass, Entry, VERSION};
+use super::{Body, CaseAct, ContentClass, Entry, ParseError, VERSION, id_in, open, signed_bytes};
 use crate::base::ids::{ComplaintId, EntryId};
 use crate::base::limits;
 use crate::base::refusal::RefusalCode;
@@ -12,7 +12,10 @@ use crate::fixture::{Case, FEDERATION, Federation, START, Writing, entry_key, se
 use crate::wire::{self, entry::Body as Wire};
 
 fn parse(signed: Bytes) -> Result<Entry, RefusalCode> {
-    Entry::parse(signed, FEDERATION).map_err(|refusal| refusal.code)
+    Entry::parse(signed, FEDERATION).map_err(|error| match error {
+        ParseError::Refused(refusal) => refusal.code,
+        ParseError::LaterVersion(version) => panic!("it is of version {version}"),
+    })
 }
 
 fn refusal(signed: Bytes) -> RefusalCode {
@@ -47,7 +50,7 @@ fn an_entry_reads_back_what_was_written_and_keeps_its_bytes() {
         let writing = federation.node("ombudsman").forwards(case).to("kominfo");
         let signed = writing.signed();
         let entry = Entry::parse(signed.bytes.clone(), FEDERATION).expect("an entry");
-        assert_eq!(entry.signed, signed.bytes);
+        assert_eq!(entry.signed(), signed.bytes);
         assert_eq!(entry.id, signed.id);
         assert_eq!(entry.id, EntryId::of(&entry.bytes));
         assert_eq!(entry.complaint, Some(case.complaint.id()));
@@ -64,9 +67,9 @@ fn a_newly_signed_entry_equals_the_entry_parsed_from_its_bytes() {
         let node = federation.node("ombudsman");
         for writing in [node.lodges(), node.forwards(case).to("kominfo"), node.responds(case)] {
             let entry = writing.signed_checked().expect("a good entry");
-            let read = Entry::parse(entry.signed.clone(), FEDERATION).expect("an entry");
+            let read = Entry::parse(entry.signed(), FEDERATION).expect("an entry");
             assert_eq!(format!("{entry:?}"), format!("{read:?}"));
-            assert_eq!(entry.signed, writing.signed().bytes);
+            assert_eq!(entry.signed(), writing.signed().bytes);
         }
     });
 }
@@ -110,35 +113,79 @@ fn a_lodged_entry_makes_its_own_complaint_id() {
 fn bytes_that_are_no_signed_entry_are_undecodable() {
     assert_eq!(refusal(Bytes::new()), RefusalCode::Undecodable);
     assert_eq!(refusal(Bytes::from_static(b"\xff\xff\xff")), RefusalCode::Undecodable);
-    let short = wire::SignedEntry { entry: vec![8, 1], signature: vec![0; 63] };
-    assert_eq!(refusal(short.encode_to_vec().into()), RefusalCode::Undecodable);
-    let empty = wire::SignedEntry { entry: Vec::new(), signature: vec![0; 64] };
-    assert_eq!(refusal(empty.encode_to_vec().into()), RefusalCode::Undecodable);
-    let noise = wire::SignedEntry { entry: vec![0xff; 8], signature: vec![0; 64] };
-    assert_eq!(refusal(noise.encode_to_vec().into()), RefusalCode::Undecodable);
+    let envelope = || Some(wire::Envelope { size: 1, signature: vec![0; 64].into(), ..Default::default() });
+    for entry in [Bytes::new(), Bytes::from_static(&[0xff; 8])] {
+        let signed = wire::SignedEntry { entry, envelope: envelope() };
+        assert_eq!(refusal(signed.encode_to_vec().into()), RefusalCode::Undecodable);
+    }
 }
 
 #[test]
-fn an_envelope_in_another_encoding_is_undecodable() {
+fn an_entry_without_an_envelope_that_could_verify_parses_as_well_and_has_none() {
+    let entry = Federation::new().node("ombudsman").lodges().entry();
+    let envelope = wire::SignedEntry::decode(entry.signed()).expect("a signed entry").envelope.expect("an envelope");
+    let with = |envelope| {
+        let signed = wire::SignedEntry { entry: entry.bytes.clone(), envelope };
+        parse(signed.encode_to_vec().into()).expect("the envelope is no part of the entry")
+    };
+    assert_eq!(with(Some(envelope.clone())), entry);
+    let unusable: [fn(&mut wire::Envelope); 5] = [
+        |envelope| envelope.signature = envelope.signature.slice(..63),
+        |envelope| envelope.signature.clear(),
+        |envelope| envelope.path = vec![0; 32].into(),
+        |envelope| envelope.index = 1,
+        |envelope| envelope.size = u32::MAX,
+    ];
+    let changed = unusable.map(|change| {
+        let mut envelope = envelope.clone();
+        change(&mut envelope);
+        Some(envelope)
+    });
+    for envelope in changed.into_iter().chain([None, Some(wire::Envelope::default())]) {
+        let read = with(envelope);
+        assert_eq!(read, Entry { envelope: None, ..entry.clone() });
+        assert!(!read.verify(&entry_key("ombudsman").verification_key()));
+        assert_eq!(read.signed(), signed_bytes(entry.bytes.clone(), None));
+    }
+}
+
+#[test]
+fn an_envelope_in_another_encoding_changes_neither_the_entry_nor_what_is_passed_on() {
     let entry = Federation::new().node("ombudsman").lodges().entry();
     let field = |tag: u8, bytes: &[u8]| {
         let mut field = vec![tag];
         prost::encoding::encode_varint(bytes.len() as u64, &mut field);
         [field.as_slice(), bytes].concat()
     };
-    let (body, signature) = (field(0x0A, &entry.bytes), field(0x12, &entry.signature));
-    let long_length = [&[0x12, 0x80 | 64, 0], entry.signature.as_slice()].concat();
-    assert_eq!(parse([body.clone(), signature.clone()].concat().into()).map(|entry| entry.id), Ok(entry.id));
+    let signature = entry.envelope.as_ref().expect("an envelope").signature();
+    // Size 1, and the signature. Index 0 and the empty path are not written.
+    let (body, envelope) = (field(0x0A, &entry.bytes), [vec![0x10, 1], field(0x22, signature)].concat());
+    assert_eq!(entry.signed(), [body.clone(), field(0x12, &envelope)].concat());
+    let long_length = [&[0x12, 0x80 | envelope.len() as u8, 0], envelope.as_slice()].concat();
     let others = [
-        [signature.clone(), body.clone()],
-        [body.clone(), long_length],
-        [body.clone(), [signature.clone(), signature.clone()].concat()],
-        [[field(0x0A, &[8, 1]), body.clone()].concat(), signature.clone()],
-        [body, [signature, field(0x1A, &[])].concat()],
+        vec![field(0x12, &envelope), body.clone()],
+        vec![body.clone(), long_length],
+        vec![body.clone(), field(0x12, &envelope[..2]), field(0x12, &envelope[2..])],
+        vec![body.clone(), field(0x12, &[&[0x08, 0], envelope.as_slice()].concat())],
+        vec![field(0x0A, &[8, 2]), body.clone(), field(0x12, &envelope)],
+        vec![body, field(0x12, &[envelope.clone(), field(0x3A, b"more")].concat()), field(0x1A, b"more")],
     ];
     for (number, other) in others.into_iter().enumerate() {
-        assert_eq!(refusal(other.concat().into()), RefusalCode::Undecodable, "variant {number}");
+        let read = parse(other.concat().into());
+        assert_eq!(read.as_ref(), Ok(&entry), "variant {number}");
+        assert_eq!(read.map(|read| read.signed()), Ok(entry.signed()), "variant {number}");
     }
+}
+
+#[test]
+fn an_entry_id_is_the_hash_of_its_leaf_and_does_not_depend_on_the_envelope() {
+    let entry = Federation::new().node("ombudsman").lodges().entry();
+    assert_eq!(entry.id.0, crate::tlog::tree::leaf_hash(&entry.bytes));
+    for signed in [entry.signed(), signed_bytes(entry.bytes.clone(), None)] {
+        assert_eq!(id_in(&signed), Some(entry.id));
+        assert_eq!(open(signed).map(|(bytes, _)| bytes), Ok(entry.bytes.clone()));
+    }
+    assert_eq!(id_in(b"\xff"), None);
 }
 
 #[test]
@@ -156,14 +203,36 @@ fn an_entry_of_the_largest_size_is_taken_and_one_byte_more_is_too_large() {
         };
         assert_eq!(parse(padded(limits::ENTRY_BYTES)).map(|entry| entry.bytes.len()), Ok(limits::ENTRY_BYTES));
         assert_eq!(refusal(padded(limits::ENTRY_BYTES + 1)), RefusalCode::TooLarge);
-        assert_eq!(refusal(vec![0; limits::ENTRY_BYTES + 129].into()), RefusalCode::TooLarge);
     });
 }
 
 #[test]
-fn another_version_or_federation_is_refused() {
-    assert_eq!(forwarded(|entry| entry.version = VERSION + 1).err(), Some(RefusalCode::UnsupportedVersion));
-    assert_eq!(forwarded(|entry| entry.version = 0).err(), Some(RefusalCode::UnsupportedVersion));
+fn a_later_version_is_told_apart_even_if_nothing_else_of_the_entry_can_be_read() {
+    let writing = Federation::new().node("ombudsman").lodges();
+    let later = |signed: Bytes| match Entry::parse(signed, FEDERATION) {
+        Err(ParseError::LaterVersion(version)) => version,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(later(writing.edited(|entry| entry.version = VERSION + 1)), VERSION + 1);
+    assert_eq!(later(writing.edited(|entry| entry.version = u32::MAX)), u32::MAX);
+    let federation = |entry: &mut wire::Entry| entry.federation = "other.example".to_owned();
+    let of_another = |entry: &mut wire::Entry| (federation(entry), entry.version = VERSION + 1).1;
+    assert_eq!(later(writing.edited(of_another)), VERSION + 1, "no rule of this version judges it");
+    // The federation, a text in this version, is a number, and the body is one, too.
+    let unreadable = |version: u8| sealed(vec![0x08, version, 0x10, 7, 0x80, 0x01, 7], &entry_key("ombudsman"));
+    assert_eq!(later(unreadable(3)), 3);
+    assert_eq!(later(signed_bytes(vec![0x08, 3, 0x10, 7].into(), None)), 3, "no envelope is needed");
+    assert_eq!(refusal(unreadable(2)), RefusalCode::Undecodable);
+    assert_eq!(refusal(unreadable(1)), RefusalCode::Undecodable);
+    // Bytes that are no message have no version.
+    assert_eq!(refusal(sealed(vec![0x08, 3, 0xff], &entry_key("ombudsman"))), RefusalCode::Undecodable);
+}
+
+#[test]
+fn an_earlier_version_or_another_federation_is_refused() {
+    for version in [0, 1] {
+        assert_eq!(forwarded(|entry| entry.version = version).err(), Some(RefusalCode::UnsupportedVersion));
+    }
     let other = forwarded(|entry| entry.federation = "other.example".to_owned());
     assert_eq!(other.err(), Some(RefusalCode::OtherFederation));
 }

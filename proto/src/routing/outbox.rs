@@ -266,13 +266,13 @@ impl<L: LedgerView> Walk<'_, L> {
                 }
             }
         }
-        Ok(wire::Item { signed_entry: leaf.signed.clone(), content, relays: leaf.relays })
+        Ok(wire::Item { signed_entry: entry.signed(), content, relays: leaf.relays })
     }
 
     fn item_of_own(&self, leaf: &OwnLeaf, access: Access) -> wire::Item {
         let OwnLeaf { entry, contents, .. } = leaf;
         let may_go = contents.iter().filter(|content| self.may_have(entry, access, content));
-        wire::Item { signed_entry: entry.signed.clone(), content: may_go.map(Content::to_wire).collect(), relays: 0 }
+        wire::Item { signed_entry: entry.signed(), content: may_go.map(Content::to_wire).collect(), relays: 0 }
     }
 
     fn may_have(&self, entry: &Entry, access: Access, content: &Content) -> bool {

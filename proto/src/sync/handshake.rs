@@ -22,9 +22,9 @@ use crate::routing::cursor::Cursor;
 use crate::wire::{self, frame::Kind};
 
 /// Oldest protocol version that this code speaks.
-pub const PROTOCOL_MIN: u32 = 1;
+pub const PROTOCOL_MIN: u32 = 2;
 /// Newest protocol version that this code speaks.
-pub const PROTOCOL_MAX: u32 = 1;
+pub const PROTOCOL_MAX: u32 = 2;
 /// The time within which the peer's Hello must come.
 pub const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 /// The maximum number of characters of a name in a peer's Hello that an error quotes.
@@ -231,6 +231,6 @@ mod tests {
     #[test]
     fn the_newest_version_that_both_speak_is_spoken() {
         assert_eq!(common_version(1, 9), Some(PROTOCOL_MAX));
-        assert_eq!((common_version(PROTOCOL_MAX + 1, 9), common_version(0, 0)), (None, None));
+        assert_eq!((common_version(PROTOCOL_MAX + 1, 9), common_version(1, PROTOCOL_MIN - 1)), (None, None));
     }
 }

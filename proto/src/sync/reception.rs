@@ -315,7 +315,7 @@ mod tests {
     fn a_frame_is_submitted_and_acknowledged_when_it_is_durable() {
         let mut receiver = Receiver::new(None, Window::default());
         assert_eq!(receiver.handle(delivered(3, 10)), [ReceiverOutput::Submit { cursor: cursor(3) }]);
-        let results = vec![ItemResult { entry: EntryId([1; 32]), outcome: ItemOutcome::Leaf(LedgerIndex(0)) }];
+        let results = vec![ItemResult::without_contents(EntryId([1; 32]), ItemOutcome::Leaf(LedgerIndex(0)))];
         let event = ReceiverEvent::Committed { results: results.clone(), checkpoint: vec![1] };
         let expected = ReceiverOutput::Acknowledge { cursor: cursor(3), results, checkpoint: vec![1] };
         assert_eq!(receiver.handle(event), [expected]);

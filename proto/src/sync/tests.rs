@@ -66,8 +66,8 @@ fn config(charters: &Charters) -> SessionConfig {
 /// The Hello of a peer that goes by the same charter.
 fn hello(charters: &Charters) -> wire::Hello {
     wire::Hello {
-        protocol_min: 1,
-        protocol_max: 1,
+        protocol_min: crate::sync::PROTOCOL_MIN,
+        protocol_max: crate::sync::PROTOCOL_MAX,
         federation: FEDERATION.to_owned(),
         agency: PEER.to_owned(),
         charter_version: charters.newest().version,

@@ -43,10 +43,10 @@ use self::answer::NoProof;
 use self::holdings::Holdings;
 use self::shown::Shown;
 use self::suspicions::Suspicions;
-use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use crate::base::ids::{AgencyId, ComplaintId, Epoch, LedgerIndex};
 use crate::charter::Charters;
 use crate::complaint::Complaint;
-use crate::entry::Entry;
+use crate::entry::{Entry, id_in};
 use crate::transparency::evidence::{Finding, Judge, Statement};
 use crate::wire::{self, accusation::Finding as Kind};
 
@@ -87,7 +87,7 @@ pub struct ReceiptRef(pub u64);
 pub struct HeldCase {
     /// The state that the entries give.
     pub complaint: Complaint,
-    /// The entries in the order of the auditing node's ledger.
+    /// The entries with their envelopes, in the order of the auditing node's ledger.
     pub entries: Vec<Entry>,
 }
 
@@ -315,7 +315,7 @@ impl Audit {
 
     /// Keeps the index of a leaf that was shown whole, and its bytes if this node does not have the entry.
     fn take_whole_leaf(&mut self, index: LedgerIndex, signed: Vec<u8>) {
-        let Some(id) = entry_id(&signed) else { return };
+        let Some(id) = id_in(&signed) else { return };
         let is_lacking = !self.holdings.entries.contains_key(&id) && self.shown.lacking_bytes < LACKING_BYTES;
         self.shown.lacking_bytes += if is_lacking { signed.len() } else { 0 };
         self.shown.whole.insert(id, (index, Some(signed).filter(|_| is_lacking)));
@@ -346,13 +346,6 @@ fn judged(
         *count <= FINDINGS_OF_A_KIND
     });
     findings
-}
-
-/// The id of the entry in these `SignedEntry` bytes.
-fn entry_id(signed: &[u8]) -> Option<EntryId> {
-    use prost::Message;
-    let envelope = wire::SignedEntry::decode(signed).ok()?;
-    Some(EntryId::of(&envelope.entry))
 }
 
 /// At most `most` elements of a list, from the position `from` on.

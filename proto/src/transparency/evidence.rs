@@ -9,7 +9,7 @@
 //! parts.rs   opens and verifies entries, checkpoints, receipts and proofs
 //! ledger.rs  forked, rolled back, omitted, back-dated: signatures of the accused contradict each other
 //! custody.rs concealed, misreported: the accused must have known better
-//! offers.rs  withheld, undelivered, unanswered, unresponsive: something did not happen
+//! offers.rs  withheld, unsigned, undelivered, unanswered, unresponsive: something did not happen
 //! ```
 //!
 //! Invariants:
@@ -51,6 +51,8 @@ pub enum Finding {
     BackDated,
     /// An observer did not get an entry.
     Withheld,
+    /// The ledger has an entry without its author's signature.
+    Unsigned,
     /// An offer did not arrive.
     Undelivered,
     /// An offer was not answered in time.
@@ -71,6 +73,7 @@ impl Finding {
             Self::Concealed => "concealed",
             Self::BackDated => "back_dated",
             Self::Withheld => "withheld",
+            Self::Unsigned => "unsigned",
             Self::Undelivered => "undelivered",
             Self::Unanswered => "unanswered",
             Self::Misreported => "misreported",
@@ -85,7 +88,7 @@ impl Finding {
 
     /// Whether it accuses of dishonesty, so that the operator is alarmed. The others accuse of being late.
     pub fn is_dishonest(self) -> bool {
-        self.is_proven() || matches!(self, Self::Withheld | Self::Misreported)
+        self.is_proven() || matches!(self, Self::Withheld | Self::Unsigned | Self::Misreported)
     }
 
     /// Whether a scheduled audit keeps it as evidence. [`Self::Unresponsive`] is not kept: it proves nothing, and a later audit finds it again.

@@ -1,7 +1,8 @@
 //! The citizen's receipt. It proves that a complaint was lodged with an agency, and the latest time at which it was in that agency's ledger.
 //!
-//! A receipt is a C2SP `tlog-proof` ([`TlogProof`]) of the `Lodged` leaf in the intake agency's ledger. Its extra line is the `SignedEntry`,
-//! which is the leaf data. A tool that knows nothing of complaints can check it too: the leaf hash is SHA-256(0x00 || extra).
+//! A receipt is a C2SP `tlog-proof` ([`TlogProof`]) of the `Lodged` leaf in the intake agency's ledger. Its extra line is the leaf: the bare
+//! entry. A tool that knows nothing of complaints can check it too: the leaf hash is SHA-256(0x00 || extra). The entry's own signature is not in
+//! it, because the agency's checkpoint covers the entry.
 //!
 //! The reply code is not in it. A person who has both the receipt and the code is the one who lodged the complaint.
 //!
@@ -16,10 +17,9 @@ use bytes::Bytes;
 
 use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::base::limits;
-use crate::base::refusal::Refusal;
 use crate::charter::{Charter, KeyUse, Member, MemberKey};
 use crate::entry::content::reply_code_hash;
-use crate::entry::{Body, Entry, Lodged};
+use crate::entry::{Body, Entry, Lodged, ParseError};
 use crate::tlog::checkpoint::{Checkpoint, CheckpointError, CheckpointKeys};
 use crate::tlog::tlog_proof::{TlogProof, TlogProofError};
 
@@ -63,12 +63,12 @@ pub enum NotProven {
     #[error("the file carries no entry: its line `extra` is missing")]
     NoEntry,
     /// The extra line holds no entry of this federation.
-    #[error("the entry in it is none of federation {federation}: {refusal}")]
+    #[error("the entry in it is none of federation {federation}: {source}")]
     Entry {
         /// The charter's federation.
         federation: String,
-        /// The refusal with which a node answers these bytes.
-        refusal: Refusal,
+        /// The reason why the bytes do not parse.
+        source: ParseError,
     },
     /// The entry has another body, whose name this is.
     #[error("the entry in it is {0}; only Lodged shows that a complaint was lodged")]
@@ -81,20 +81,6 @@ pub enum NotProven {
         /// Version of the reader's charter.
         version: u64,
     },
-    /// The charter does not list the author's key.
-    #[error(
-        "{agency} has no entry key {key:08x} in charter version {version}; the entry names version {named}: verify under that one"
-    )]
-    UnknownKey {
-        /// The author.
-        agency: AgencyId,
-        /// The key that the entry names.
-        key: u32,
-        /// Version of the reader's charter.
-        version: u64,
-        /// Version of the charter that the entry names.
-        named: u64,
-    },
     /// A key was used outside its validity.
     #[error("the {what} key of {agency} was not valid when it signed, {seconds} s after 1970")]
     KeyNotValidThen {
@@ -104,14 +90,6 @@ pub enum NotProven {
         agency: AgencyId,
         /// Time of the signature, in seconds since 1970.
         seconds: u64,
-    },
-    /// The author did not sign the entry.
-    #[error("the signature of the entry does not verify under key {key:08x} of {agency}")]
-    BadSignature {
-        /// The key that the entry names.
-        key: u32,
-        /// The author.
-        agency: AgencyId,
     },
     /// The checkpoint does not verify as one of the agency.
     #[error("the checkpoint is none of {agency}: {source}")]
@@ -151,9 +129,9 @@ pub enum NotProven {
     TimesContradict(u64),
 }
 
-/// Makes the receipt of the leaf `index`, whose data are `signed`. Returns the bytes of the file.
-pub fn receipt(signed: &[u8], index: LedgerIndex, path: Vec<tlog_tiles::Hash>, checkpoint: &[u8]) -> Vec<u8> {
-    TlogProof { extra: Some(signed.to_vec()), index, path, checkpoint: checkpoint.to_vec() }.to_bytes()
+/// Makes the receipt of the leaf `index`, which is this bare entry. Returns the bytes of the file.
+pub fn receipt(entry: &[u8], index: LedgerIndex, path: Vec<tlog_tiles::Hash>, checkpoint: &[u8]) -> Vec<u8> {
+    TlogProof { extra: Some(entry.to_vec()), index, path, checkpoint: checkpoint.to_vec() }.to_bytes()
 }
 
 /// Checks a receipt with nothing but a charter that the caller trusts.
@@ -162,9 +140,9 @@ pub fn receipt(signed: &[u8], index: LedgerIndex, path: Vec<tlog_tiles::Hash>, c
 /// The first check that fails.
 pub fn verify(file: &[u8], charter: &Charter) -> Result<Lodging, NotProven> {
     let proof = TlogProof::parse(file)?;
-    let signed = Bytes::from(proof.extra.clone().ok_or(NotProven::NoEntry)?);
-    let entry = Entry::parse(signed, &charter.federation)
-        .map_err(|refusal| NotProven::Entry { federation: charter.federation.clone(), refusal })?;
+    let bytes = Bytes::from(proof.extra.clone().ok_or(NotProven::NoEntry)?);
+    let entry = Entry::parse_bare(bytes, None, &charter.federation)
+        .map_err(|source| NotProven::Entry { federation: charter.federation.clone(), source })?;
     let (Body::Lodged(lodged), Some(complaint)) = (&entry.body, entry.complaint) else {
         return Err(NotProven::NotLodged(entry.body.name()));
     };
@@ -173,7 +151,6 @@ pub fn verify(file: &[u8], charter: &Charter) -> Result<Lodging, NotProven> {
         let agency = agency.clone();
         NotProven::UnknownAgency { agency, version: charter.version }
     })?;
-    check_author(&entry, charter)?;
     let (checkpoint, in_ledger_at) = open_checkpoint(&proof.checkpoint, &charter.federation, member)?;
     let Checkpoint { epoch, size, root, .. } = checkpoint;
     // An agency that lost its ledger copies its older entries into the next epoch, at other leaves.
@@ -182,7 +159,7 @@ pub fn verify(file: &[u8], charter: &Charter) -> Result<Lodging, NotProven> {
         let (signed, signed_epoch) = (entry.place.index, entry.place.epoch);
         return Err(NotProven::OtherPlace { signed, signed_epoch, index: proof.index, epoch });
     }
-    if !proof.includes(&entry.signed, size, root) {
+    if !proof.includes(&entry.bytes, size, root) {
         return Err(NotProven::NotIncluded { index: proof.index, size });
     }
     let ahead = (entry.clock.millis() / 1000).saturating_sub(in_ledger_at);
@@ -200,23 +177,6 @@ pub fn verify(file: &[u8], charter: &Charter) -> Result<Lodging, NotProven> {
         size,
         in_ledger_at,
     })
-}
-
-/// Checks the entry's signature and that the charter lists the key, valid at that time. The agency's present status does not matter, because
-/// the complaint was lodged when it took part.
-fn check_author(entry: &Entry, charter: &Charter) -> Result<(), NotProven> {
-    let agency = entry.author.clone();
-    let Some(key) = charter.entry_key(&agency, entry.key_id) else {
-        let (version, named) = (charter.version, entry.charter_version);
-        return Err(NotProven::UnknownKey { agency, key: entry.key_id, version, named });
-    };
-    if !key.valid_at(entry.clock.millis()) {
-        return Err(NotProven::KeyNotValidThen { what: "entry", agency, seconds: entry.clock.millis() / 1000 });
-    }
-    if !entry.verify(&key.public) {
-        return Err(NotProven::BadSignature { key: key.id, agency });
-    }
-    Ok(())
 }
 
 /// Opens the checkpoint under keys of the agency that were valid at its time. Returns that time as well, in seconds since 1970.

@@ -6,7 +6,7 @@
 //!
 //! Invariants:
 //! - a receipt is kept as the bytes that were signed;
-//! - a receipt has one hash for each leaf that it names.
+//! - an entry's id is the hash of its leaf, so a receipt that names an id and an index binds the receiver to that leaf.
 
 use prost::Message;
 
@@ -17,7 +17,7 @@ use crate::routing::cursor::Cursor;
 use crate::tlog::checkpoint::Checkpoint;
 use crate::wire;
 
-const DOMAIN: &[u8] = b"sinergi/receipt/v1\0";
+const DOMAIN: &[u8] = b"sinergi/receipt/v2\0";
 
 /// The outcome of one delivered item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +26,26 @@ pub enum ItemOutcome {
     Leaf(LedgerIndex),
     /// The item is refused for ever, with this refusal code.
     Refused(u32),
-    /// The item is kept durably and waits, with this deferral code.
-    Deferred(u32),
+    /// The item is neither admitted nor refused yet.
+    Deferred(Deferral),
+}
+
+/// The receiver's word about an item that it neither admits nor refuses yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deferral {
+    /// The deferral code.
+    pub code: u32,
+    /// Whether the receiver keeps the item durably and judges it again. Otherwise the sender sends it again.
+    pub kept: bool,
+    /// SHA-256 of the delivered `SignedEntry`, if its envelope does not verify.
+    pub copy: Option<[u8; 32]>,
+}
+
+impl Deferral {
+    /// The word about an item that is kept, with this deferral code.
+    pub fn kept(code: u32) -> Self {
+        Self { code, kept: true, copy: None }
+    }
 }
 
 /// One delivered item and its outcome.
@@ -37,6 +55,15 @@ pub struct ItemResult {
     pub entry: EntryId,
     /// The outcome.
     pub outcome: ItemOutcome,
+    /// The contents of the item that the receiver now has: bit `i` is set for the content of commitment `i`.
+    pub contents: u32,
+}
+
+impl ItemResult {
+    /// The result for an item whose contents are not taken.
+    pub fn without_contents(entry: EntryId, outcome: ItemOutcome) -> Self {
+        Self { entry, outcome, contents: 0 }
+    }
 }
 
 /// A parsed receipt.
@@ -58,8 +85,6 @@ pub struct Receipt {
     pub results: Vec<ItemResult>,
     /// The receiver's signed checkpoint, which covers the named leaves.
     pub checkpoint: Vec<u8>,
-    /// The RFC 6962 hashes of the named leaves, in the order of the results. They bind every byte of the leaves.
-    pub leaf_hashes: Vec<[u8; 32]>,
 }
 
 /// The reason why a receipt is not taken.
@@ -105,19 +130,9 @@ pub struct ReceiptSigner<'a> {
 }
 
 impl ReceiptSigner<'_> {
-    /// Signs the receipt for a delivery of `sender`. `leaf_hashes` returns the RFC 6962 hashes of leaves of the own ledger, in the given order.
-    ///
-    /// # Errors
-    /// The error of `leaf_hashes`.
-    pub fn sign<E>(
-        &self,
-        sender: &AgencyId,
-        cursor: Cursor,
-        results: Vec<ItemResult>,
-        checkpoint: Vec<u8>,
-        leaf_hashes: impl FnOnce(&[LedgerIndex]) -> Result<Vec<[u8; 32]>, E>,
-    ) -> Result<wire::Ack, E> {
-        let mut receipt = Receipt {
+    /// Signs the receipt for a delivery of `sender`. The own `checkpoint` covers all leaves of the results.
+    pub fn sign(&self, sender: &AgencyId, cursor: Cursor, results: Vec<ItemResult>, checkpoint: Vec<u8>) -> wire::Ack {
+        let receipt = Receipt {
             federation: self.federation.to_owned(),
             receiver: self.receiver.clone(),
             sender: sender.clone(),
@@ -126,11 +141,8 @@ impl ReceiptSigner<'_> {
             cursor,
             results,
             checkpoint,
-            leaf_hashes: Vec::new(),
         };
-        let leaves: Vec<LedgerIndex> = receipt.leaves().map(|(_, leaf)| leaf).collect();
-        receipt.leaf_hashes = leaf_hashes(&leaves)?;
-        Ok(receipt.sign(self.key))
+        receipt.sign(self.key)
     }
 }
 
@@ -153,10 +165,9 @@ impl Receipt {
     /// When the bytes are no receipt.
     pub fn parse(ack: &wire::Ack) -> Result<Self, ReceiptError> {
         let malformed = |what: &str| ReceiptError::Malformed(what.to_owned());
-        let hash = |bytes: &Vec<u8>| <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| malformed("leaf hash"));
         let message = wire::Receipt::decode(ack.receipt.as_slice())
             .map_err(|error| ReceiptError::Malformed(error.to_string()))?;
-        let receipt = Self {
+        Ok(Self {
             receiver: message.receiver.parse().map_err(|_| malformed("receiver"))?,
             sender: message.sender.parse().map_err(|_| malformed("sender"))?,
             federation: message.federation,
@@ -169,13 +180,8 @@ impl Receipt {
                 .map(parse_result)
                 .collect::<Option<_>>()
                 .ok_or_else(|| malformed("result"))?,
-            leaf_hashes: message.leaf_hashes.iter().map(hash).collect::<Result<_, _>>()?,
             checkpoint: message.checkpoint,
-        };
-        if receipt.leaves().count() != receipt.leaf_hashes.len() {
-            return Err(malformed("not one hash a leaf"));
-        }
-        Ok(receipt)
+        })
     }
 
     /// The checkpoint in the receipt, which covers all named leaves. `open` opens a note with a checkpoint of the receiver, under any key that the
@@ -199,7 +205,7 @@ impl Receipt {
         (agency == self.receiver).then_some(epoch)
     }
 
-    /// The named leaves: each entry with its leaf in the receiver's ledger, in the order of `leaf_hashes`.
+    /// The named leaves: each entry with its leaf in the receiver's ledger, in the order of the results.
     pub fn leaves(&self) -> impl Iterator<Item = (EntryId, LedgerIndex)> {
         self.results.iter().filter_map(|result| match result.outcome {
             ItemOutcome::Leaf(index) => Some((result.entry, index)),
@@ -252,7 +258,6 @@ impl Receipt {
             cursor: Some(self.cursor.to_wire()),
             results: self.results.iter().map(result_to_wire).collect(),
             checkpoint: self.checkpoint.clone(),
-            leaf_hashes: self.leaf_hashes.iter().map(|hash| hash.to_vec()).collect(),
         }
     }
 }
@@ -262,19 +267,26 @@ fn result_to_wire(result: &ItemResult) -> wire::ItemResult {
     let outcome = match result.outcome {
         ItemOutcome::Leaf(index) => Result::LeafIndex(index.0),
         ItemOutcome::Refused(code) => Result::Refused(code),
-        ItemOutcome::Deferred(code) => Result::Deferred(code),
+        ItemOutcome::Deferred(Deferral { code, kept, copy }) => {
+            let copy = copy.map(|hash| hash.to_vec()).unwrap_or_default();
+            Result::Deferred(wire::Deferral { code, kept, copy })
+        }
     };
-    wire::ItemResult { entry_id: result.entry.0.to_vec(), result: Some(outcome) }
+    wire::ItemResult { entry_id: result.entry.0.to_vec(), contents: result.contents, result: Some(outcome) }
 }
 
 fn parse_result(result: &wire::ItemResult) -> Option<ItemResult> {
     use wire::item_result::Result;
-    let outcome = match result.result? {
-        Result::LeafIndex(index) => ItemOutcome::Leaf(LedgerIndex(index)),
-        Result::Refused(code) => ItemOutcome::Refused(code),
-        Result::Deferred(code) => ItemOutcome::Deferred(code),
+    let outcome = match result.result.as_ref()? {
+        Result::LeafIndex(index) => ItemOutcome::Leaf(LedgerIndex(*index)),
+        Result::Refused(code) => ItemOutcome::Refused(*code),
+        Result::Deferred(wire::Deferral { code, kept, copy }) => {
+            let hash = || <[u8; 32]>::try_from(copy.as_slice()).ok();
+            let copy = if copy.is_empty() { None } else { Some(hash()?) };
+            ItemOutcome::Deferred(Deferral { code: *code, kept: *kept, copy })
+        }
     };
-    Some(ItemResult { entry: EntryId::from_slice(&result.entry_id)?, outcome })
+    Some(ItemResult { entry: EntryId::from_slice(&result.entry_id)?, outcome, contents: result.contents })
 }
 
 #[cfg(test)]

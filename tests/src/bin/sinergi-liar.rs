@@ -17,6 +17,7 @@ use sinergi_cli::failure::Failure;
 use sinergi_daemon::base::time::now_millis;
 use sinergi_daemon::node::ledger_path;
 use sinergi_daemon::storage::ledger::{Ledger, LedgerOptions};
+use sinergi_daemon::storage::signed_leaves::SignedLeaves;
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::{ComplaintId, Epoch, LedgerIndex};
 use sinergi_proto::entry::{Entry, EntryDraft, Place};
@@ -111,12 +112,14 @@ async fn greeted(mut link: Connection, member: &Member, lie: &Lie) -> Result<Con
     }
 }
 
+/// The leaves of the member's ledger, each as a `SignedEntry`.
 fn true_leaves(member: &Member, folder: &Path) -> Result<Vec<Bytes>, Failure> {
     let cannot = || Failure::failed(format!("cannot read the ledger in {}", folder.display()));
     let options = LedgerOptions { segment_bytes: member.config.ledger.segment_bytes, ..LedgerOptions::default() };
     let (ledger, _) = Ledger::open(&ledger_path(&member.config), options).map_err(|error| cannot().because(error))?;
-    let leaves = ledger.reader().leaves_from(LedgerIndex(0)).map_err(|error| cannot().because(error))?;
-    leaves.map(|leaf| leaf.map(|leaf| leaf.body.into()).map_err(|error| cannot().because(error))).collect()
+    let signed = SignedLeaves::new(ledger.reader());
+    let leaves = (0..ledger.size()).map(LedgerIndex);
+    leaves.map(|leaf| signed.signed(leaf).map_err(|error| cannot().because(error))).collect()
 }
 
 /// An entry without meaning, to replace another one in the ledger.
@@ -124,7 +127,7 @@ fn harmless(member: &Member, index: LedgerIndex) -> Bytes {
     let draft = EntryDraft {
         federation: member.config.federation.to_string(),
         author: member.config.agency.clone(),
-        charter_version: member.charter_store.newest().version,
+        charter: member.charter_store.newest().name(),
         place: Place { epoch: Epoch::FIRST, index },
         complaint: None,
         parents: Vec::new(),

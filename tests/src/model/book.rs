@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use sinergi_proto::admission::{Verdict, admit, authenticate};
+use sinergi_proto::admission::{Verdict, VerifiedBatches, admit, authenticate};
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::complaint::{Complaint, recall_to_answer};
@@ -62,6 +62,7 @@ pub enum Arrival {
 /// The entries and views of a space.
 pub struct Book {
     members: Members,
+    verified: VerifiedBatches,
     free: bool,
     entries: Vec<Entry>,
     by_id: HashMap<EntryId, EntryRef>,
@@ -80,6 +81,7 @@ impl Book {
     pub fn new(members: Members, free: bool) -> Self {
         Self {
             members,
+            verified: VerifiedBatches::default(),
             free,
             entries: Vec::new(),
             by_id: HashMap::new(),
@@ -285,7 +287,7 @@ impl Book {
         let draft = EntryDraft {
             federation: FEDERATION.to_owned(),
             author: self.members.id(by).clone(),
-            charter_version: self.members.charter().version,
+            charter: self.members.charter().name(),
             place: Place { epoch: Epoch::FIRST, index: leaf },
             complaint,
             parents,
@@ -298,7 +300,12 @@ impl Book {
             return *known;
         }
         let entry = Entry::parse(signed.bytes, FEDERATION).expect("a node's own entry is well-formed");
-        let authentic = authenticate(std::slice::from_ref(&entry), self.members.charters(), StdRng::seed_from_u64(0));
+        let authentic = authenticate(
+            std::slice::from_ref(&entry),
+            self.members.charters(),
+            &self.verified,
+            StdRng::seed_from_u64(0),
+        );
         assert_eq!(authentic, [Verdict::Admit], "a node's own entry must be authentic");
         let number = EntryRef(u32::try_from(self.entries.len()).expect("as many entries as memory holds"));
         self.by_id.insert(entry.id, number);

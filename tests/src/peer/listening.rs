@@ -112,7 +112,7 @@ impl Dialled {
 struct Called(mpsc::Sender<Dialled>);
 
 impl NamedService for Called {
-    const NAME: &'static str = "sinergi.v1.Federation";
+    const NAME: &'static str = "sinergi.v2.Federation";
 }
 
 impl tower::Service<http::Request<Body>> for Called {

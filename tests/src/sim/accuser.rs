@@ -124,7 +124,7 @@ impl<'a> Accuser<'a> {
         let mut all = Vec::new();
         for entry in self.entries.values() {
             if let Some(other) = places.insert((&entry.author, entry.place), entry) {
-                let two = wire::TwoEntries { one: entry.signed.to_vec(), other: other.signed.to_vec() };
+                let two = wire::TwoEntries { one: entry.signed().to_vec(), other: other.signed().to_vec() };
                 all.push((entry.author.clone(), entry.place.epoch, Kind::ForkedEntries(two)));
             }
         }
@@ -134,7 +134,7 @@ impl<'a> Accuser<'a> {
     fn displaced(&self) -> Vec<Accusation> {
         let accuse = |entry: &&Entry| {
             let leaf = self.leaf(&entry.author, entry.place.epoch, entry.place.index)?;
-            let displaced = wire::Displaced { entry: entry.signed.to_vec(), leaf: Some(leaf) };
+            let displaced = wire::Displaced { entry: entry.signed().to_vec(), leaf: Some(leaf) };
             Some((entry.author.clone(), entry.place.epoch, Kind::ForkedLeaf(displaced)))
         };
         self.entries.values().filter_map(accuse).collect()
@@ -144,7 +144,7 @@ impl<'a> Accuser<'a> {
         let accuse = |entry: &&Entry| {
             let before = |(seen, _): &(&Seen, _)| seen.epoch == entry.place.epoch && seen.size <= entry.place.index.0;
             let (_, latest) = self.shown_by(&entry.author).filter(before).max_by_key(|(seen, _)| seen.seconds)?;
-            let dated = wire::BackDated { entry: entry.signed.to_vec(), checkpoint: latest.to_vec() };
+            let dated = wire::BackDated { entry: entry.signed().to_vec(), checkpoint: latest.to_vec() };
             Some((entry.author.clone(), entry.place.epoch, Kind::BackDated(dated)))
         };
         self.entries.values().filter_map(accuse).collect()
@@ -191,7 +191,7 @@ impl<'a> Accuser<'a> {
         let later = self.trees.iter().filter(|((_, epoch), tree)| *epoch > Epoch::FIRST && tree.seen.size > 0);
         let accuse = |((agency, epoch), tree): (&(AgencyId, Epoch), &Tree<'_>)| {
             let (index, first) =
-                (LedgerIndex::default(), tree.ledger.leaf(LedgerIndex::default()).entry.signed.to_vec());
+                (LedgerIndex::default(), tree.ledger.leaf(LedgerIndex::default()).entry.signed().to_vec());
             let begun = wire::Undeclared { first, leaf: Some(leaf_of(*tree, index)) };
             (agency.clone(), *epoch, Kind::UndeclaredEpoch(begun))
         };
@@ -232,7 +232,7 @@ impl<'a> Accuser<'a> {
             for (entry, index) in given.leaves() {
                 let epoch = given.checkpoint.epoch;
                 let Some(leaf) = self.leaf(agency, epoch, index) else { continue };
-                let entry = self.entries[&entry].signed.to_vec();
+                let entry = self.entries[&entry].signed().to_vec();
                 let omitted = wire::Omitted { entry, receipt: given.ack.clone(), leaf: Some(leaf) };
                 all.push((agency.clone(), epoch, Kind::Omitted(omitted)));
             }
@@ -255,8 +255,8 @@ impl<'a> Accuser<'a> {
                 let Some(past) = self.past_of(entry) else { continue };
                 for left_out in custody.iter().filter(|other| other.id != entry.id && !past.contains(&other.id)) {
                     for known_by in self.known_by(&entry.author, entry.place.epoch, left_out) {
-                        let ancestors = past.iter().map(|id| self.entries[id].signed.to_vec()).collect();
-                        let (signed, left_out) = (entry.signed.to_vec(), left_out.signed.to_vec());
+                        let ancestors = past.iter().map(|id| self.entries[id].signed().to_vec()).collect();
+                        let (signed, left_out) = (entry.signed().to_vec(), left_out.signed().to_vec());
                         let concealed =
                             wire::Concealed { entry: signed, ancestors, left_out, known_by: Some(known_by) };
                         all.push((entry.author.clone(), entry.place.epoch, Kind::Concealed(concealed)));

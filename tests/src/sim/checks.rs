@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use prost::Message;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use sinergi_proto::admission::VerifiedBatches;
 use sinergi_proto::admission::received::{Received, receive_items};
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::charter::Charters;
@@ -23,6 +24,7 @@ type Chain = [u8; 32];
 /// The product's signature checks, with a cache.
 pub struct Checks {
     remembers: bool,
+    known: VerifiedBatches,
     memory: RefCell<Memory>,
 }
 
@@ -36,13 +38,13 @@ struct Memory {
 impl Checks {
     /// New checks, with a cache or without one.
     pub fn new(remembers: bool) -> Self {
-        Self { remembers, memory: RefCell::default() }
+        Self { remembers, known: VerifiedBatches::default(), memory: RefCell::default() }
     }
 
     /// Checks the items of a delivery.
     pub fn items(&self, items: Vec<wire::Item>, charters: &Charters) -> Vec<Received> {
         // The random numbers of a batch check do not change its result.
-        let check = |items| receive_items(items, FEDERATION, charters, StdRng::seed_from_u64(0));
+        let check = |items| receive_items(items, FEDERATION, charters, &self.known, StdRng::seed_from_u64(0));
         if !self.remembers {
             return check(items);
         }

@@ -6,6 +6,7 @@ mod converged;
 mod equal_sets_equal_states;
 mod erased_contents_are_gone;
 mod every_delivery_is_receipted;
+mod every_leaf_is_signed;
 mod every_lie_is_found;
 mod incremental_fold_equals_full_fold;
 mod no_acknowledged_entry_is_lost;
@@ -56,6 +57,7 @@ fn at_the_end(world: &World) -> Result<(), Broken> {
     only_readers_have_contents::check(world)?;
     erased_contents_are_gone::check(world)?;
     no_acknowledged_entry_is_lost::check(world)?;
+    every_leaf_is_signed::check(world)?;
     receipts_hold::check(world)?;
     receipts_are_covered::check(world)?;
     nobody_honest_is_accused::check(world)?;

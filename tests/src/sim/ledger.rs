@@ -6,6 +6,7 @@
 //! [`super::node`] calls.
 
 mod audit_records;
+mod link_view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -24,7 +25,7 @@ use sinergi_proto::engine::{
 use sinergi_proto::entry::Entry;
 use sinergi_proto::entry::content::Content;
 use sinergi_proto::routing::cursor::Cursor;
-use sinergi_proto::routing::outbox::{self, FrameRoom, LedgerView, Step};
+use sinergi_proto::routing::outbox::FrameRoom;
 use sinergi_proto::routing::route::{Route, reset_of};
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::transparency::receipt::Receipt;
@@ -214,6 +215,11 @@ impl Ledger {
         self.audit_records.extend(AuditRecord::of(&record, self.next_index()));
         match record {
             Record::Leaf { header, entry } => self.append(header, *entry),
+            Record::Signature { leaves, signed } => {
+                for (leaf, envelope) in leaves.into_iter().zip(signed.envelopes()) {
+                    self.leaves[number(leaf)].entry.envelope = Some(envelope);
+                }
+            }
             Record::Content { leaf, content, .. } if leaf == self.next_index() => self.next_contents.push(content),
             Record::Content { leaf, content, .. } => self.leaves[number(leaf)].contents.push(content),
             Record::Receipt { header: ReceiptHeader { peer, cursor, .. }, ack } => {
@@ -285,7 +291,8 @@ impl Ledger {
 
     fn append(&mut self, header: LeafHeader, entry: Entry) {
         let index = self.next_index();
-        let hashes = tlog_tiles::stored_hashes(index.0, &entry.signed, self).expect("a tree in memory is readable");
+        let hashes = tlog_tiles::stored_hashes_for_record_hash(index.0, Hash(entry.id.0), self);
+        let hashes = hashes.expect("a tree in memory is readable");
         self.hashes.extend(hashes);
         if self.index.insert(entry.id, self.leaves.len()).is_some() {
             self.duplicate = Some(entry.id);
@@ -384,7 +391,7 @@ impl Ledger {
 
 /// The charter that an admitted entry names.
 fn charter_of<'a>(entry: &Entry, charters: &'a Charters) -> &'a Charter {
-    charters.version(entry.charter_version).expect("an admitted entry names a known charter")
+    charters.named(&entry.charter).expect("an admitted entry names a known charter")
 }
 
 fn add_to_cases(
@@ -435,53 +442,6 @@ impl View for Ledger {
         let from = after.map_or(Unbounded, Excluded);
         Ok(self.cases.range((from, Unbounded)).map(|(id, _)| *id).take(most).collect())
     }
-}
-
-impl LedgerView for Ledger {
-    type Error = Infallible;
-
-    fn steps_from(
-        &self,
-        index: LedgerIndex,
-    ) -> Result<impl Iterator<Item = Result<Step, Infallible>> + '_, Infallible> {
-        let ledger = self;
-        let first = ledger.routing_records.partition_point(|record| record.before < number(index));
-        let mut records = ledger.routing_records[first..].iter().peekable();
-        let mut next = number(index);
-        Ok(std::iter::from_fn(move || {
-            if let Some(record) = records.next_if(|record| record.before == next) {
-                return Some(Ok(Step::Routing { leaf: record.leaf, routes: record.routes.clone() }));
-            }
-            let leaf = ledger.leaves.get(next)?;
-            next += 1;
-            Some(Ok(Step::Leaf(as_links_see(next - 1, leaf))))
-        }))
-    }
-
-    fn leaf(&self, index: LedgerIndex) -> Result<outbox::Leaf, Infallible> {
-        Ok(as_links_see(number(index), Self::leaf(self, index)))
-    }
-
-    fn entry(&self, leaf: &outbox::Leaf) -> Result<Entry, Infallible> {
-        Ok(Self::leaf(self, leaf.index).entry.clone())
-    }
-
-    fn contents(&self, index: LedgerIndex) -> Result<Vec<Content>, Infallible> {
-        Ok(Self::leaf(self, index).contents.clone())
-    }
-
-    fn leaves_of(&self, complaint: &ComplaintId) -> Result<Vec<LedgerIndex>, Infallible> {
-        Ok(self.cases.get(complaint).map(|case| case.leaves.values().copied().collect()).unwrap_or_default())
-    }
-
-    fn participants(&self, complaint: &ComplaintId, _: &Charters) -> Result<BTreeSet<AgencyId>, Infallible> {
-        Ok(self.cases.get(complaint).map(|case| case.complaint.participants().clone()).unwrap_or_default())
-    }
-}
-
-fn as_links_see(number: usize, leaf: &Leaf) -> outbox::Leaf {
-    let LeafHeader { from, relays, routes, .. } = leaf.header.clone();
-    outbox::Leaf { index: LedgerIndex(number as u64), from, relays, routes, signed: leaf.entry.signed.clone() }
 }
 
 fn number(index: LedgerIndex) -> usize {

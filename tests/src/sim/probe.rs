@@ -35,11 +35,13 @@ pub fn write(node: &Node, members: &[AgencyId], topology: &Topology, rng: &mut S
         1 => Wire::Accepted(wire::Accepted { basis }),
         _ => Wire::Progressed(wire::Progressed { basis, state: 1 }),
     };
+    let version = rng.random_range(1..=topology.charters().newest().version);
+    let charter = topology.charters().version(version)?;
     let signer = if rng.random_bool(0.1) { &members[0] } else { &author };
     let draft = EntryDraft {
         federation: FEDERATION.to_owned(),
         author: author.clone(),
-        charter_version: rng.random_range(1..=topology.charters().newest().version),
+        charter: charter.name(),
         place: Place { epoch: Epoch::FIRST, index: LedgerIndex(u64::from(u32::MAX)) },
         complaint: Some(complaint.id()),
         parents: parents.into_iter().map(|(id, _)| id).collect(),

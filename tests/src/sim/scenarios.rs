@@ -1,4 +1,4 @@
-//! Troubles that protocol 1 cannot withstand. A scenario happens only on request (`sim --scenario NAME`). Each has a seed that shows the
+//! Troubles that the protocol cannot withstand yet. A scenario happens only on request (`sim --scenario NAME`). Each has a seed that shows the
 //! failure.
 
 use std::fmt;
@@ -44,7 +44,7 @@ impl Scenario {
             Self::FarClock => (0, "nobody_honest_is_accused"),
             Self::NewOverseer => (21, "converged"),
             Self::ForgottenEpoch => (3, "nobody_honest_is_accused"),
-            Self::TwoCharters => (0, "nothing_honest_is_refused"),
+            Self::TwoCharters => (0, "no_honest_link_is_at_fault"),
         }
     }
 }

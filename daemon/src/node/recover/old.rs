@@ -4,9 +4,12 @@
 
 use bytes::Bytes;
 use prost::Message;
+use sinergi_proto::admission::{VerifiedBatches, signing_key};
 use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::engine::recovery::{LeafContents, OldContent, OldEntry as Given, OldRecord, TakeOver, TakenOver};
 use sinergi_proto::engine::{CursorHeader, LeafHeader, OldEntry};
+use sinergi_proto::entry::{Entry, Envelope, OwnBatch, signed_bytes};
 use sinergi_proto::wire;
 
 use crate::base::node_limits;
@@ -14,6 +17,7 @@ use crate::signature_checks::receive_items;
 use crate::storage::charters::CharterStore;
 use crate::storage::ledger::{LedgerReader, Position, Record};
 use crate::storage::record_codec::{ContentHeader, Header};
+use crate::storage::signed_leaves::SignedLeaves;
 use crate::writer::{Received, Writer, WriterError};
 
 type Taking = TakeOver<LeafHeader, Position>;
@@ -23,13 +27,24 @@ pub(super) struct OldLedger {
     reader: LedgerReader,
     /// Whether it opens, so that leaves and their contents can be looked up.
     is_whole: bool,
+    signed_leaves: SignedLeaves,
     federation: String,
     charter_store: CharterStore,
+    /// The key that signs own entries whose signature cannot be read.
+    key: SigningKey,
+    known: VerifiedBatches,
 }
 
 impl OldLedger {
-    pub(super) fn new(reader: LedgerReader, is_whole: bool, federation: String, charter_store: CharterStore) -> Self {
-        Self { reader, is_whole, federation, charter_store }
+    pub(super) fn new(
+        reader: LedgerReader,
+        is_whole: bool,
+        federation: String,
+        charter_store: CharterStore,
+        key: SigningKey,
+    ) -> Self {
+        let (signed_leaves, known) = (SignedLeaves::new(reader.clone()), VerifiedBatches::default());
+        Self { reader, is_whole, signed_leaves, federation, charter_store, key, known }
     }
 
     /// Gives all that can be taken over to the writer. `progress` gets the number of entries that were given, and of all entries.
@@ -74,7 +89,12 @@ impl OldLedger {
             Header::Leaf(note) => {
                 let leaf = record.leaf()?;
                 let (contents, relays) = (self.contents(&record), note.relays);
-                OldRecord::Leaf { leaf, signed_entry: Bytes::from(record.body), relays, contents, note }
+                let envelope = self.signed_leaves.envelope(&record).ok().flatten();
+                let signed_entry = match envelope.or_else(|| self.sign_again(&record)) {
+                    Some(envelope) => signed_bytes(Bytes::from(record.body), Some(&envelope)),
+                    None => signed_bytes(Bytes::from(record.body), None),
+                };
+                OldRecord::Leaf { leaf, signed_entry, relays, contents, note }
             }
             Header::Content(_) if !self.is_whole => {
                 let leaf = record.leaf()?;
@@ -87,6 +107,15 @@ impl OldLedger {
             Header::DeferredDone(header) => OldRecord::Settled(header.item),
             _ => OldRecord::Other,
         })
+    }
+
+    /// The envelope of an own entry, signed again. In a damaged ledger the signature over its batch may be lost. The entry itself is intact, because
+    /// its checksum holds. `None` for an entry of another agency or under an older key; peers have those.
+    fn sign_again(&self, record: &Record) -> Option<Envelope> {
+        let entry = Entry::parse_bare(Bytes::copy_from_slice(&record.body), None, &self.federation).ok()?;
+        let charters = self.charter_store.charters();
+        let key = signing_key(&entry, &charters).ok()?;
+        (key.public == self.key.verification_key()).then(|| OwnBatch::sign(&[entry.id], &self.key).envelope(0))
     }
 
     fn contents(&self, leaf: &Record) -> LeafContents {
@@ -125,7 +154,7 @@ impl OldLedger {
     }
 
     fn receive(&self, items: Vec<wire::Item>) -> Vec<Received> {
-        receive_items(items, &self.federation, &self.charter_store.charters())
+        receive_items(items, &self.federation, &self.charter_store.charters(), &self.known)
     }
 }
 

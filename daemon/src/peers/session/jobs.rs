@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use sinergi_config::Federation;
+use sinergi_proto::admission::VerifiedBatches;
 use sinergi_proto::admission::received::Received;
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::key::SigningKey;
@@ -33,7 +34,6 @@ use crate::rollback_guard::GuardService;
 use crate::signature_checks::{check_checkpoint, check_receipt, receive_items};
 use crate::storage::charters::CharterStore;
 use crate::storage::complaint_loader::OwnDataError;
-use crate::storage::ledger::LedgerReader;
 use crate::storage::outbox::{GiveBack, Outbox};
 use crate::storage::store::CheckpointSource;
 use crate::writer::{Delivered, Submission, WriterHandle};
@@ -60,6 +60,8 @@ pub struct Incoming {
     own: AgencyId,
     federation: Federation,
     charter_store: CharterStore,
+    /// The signatures of batches whose entries came lately, over any link.
+    verified_batches: VerifiedBatches,
     /// The budget of memory for frames of all links that were received and are not acknowledged.
     room: Budget,
 }
@@ -67,12 +69,13 @@ pub struct Incoming {
 impl Incoming {
     /// Frames are checked under the charters in `charter_store`. They wait for `room`, which all links share.
     pub fn new(own: AgencyId, federation: Federation, charter_store: CharterStore, room: Budget) -> Self {
-        Self { own, federation, charter_store, room }
+        Self { own, federation, charter_store, verified_batches: VerifiedBatches::default(), room }
     }
 
     /// Decodes and authenticates items.
     fn check(&self, items: Vec<wire::Item>) -> Vec<Received> {
-        receive_items(items, self.federation.as_str(), &self.charter_store.charters())
+        let charters = self.charter_store.charters();
+        receive_items(items, self.federation.as_str(), &charters, &self.verified_batches)
     }
 
     /// Takes the checkpoints that verify.
@@ -137,29 +140,16 @@ pub struct Receipts {
     federation: Federation,
     key: SigningKey,
     charter_store: CharterStore,
-    reader: LedgerReader,
 }
 
 impl Receipts {
-    /// Receipts of `own`, signed with its entry key, over what `reader` shows.
-    pub fn new(
-        own: AgencyId,
-        federation: Federation,
-        key: SigningKey,
-        charter_store: CharterStore,
-        reader: LedgerReader,
-    ) -> Self {
-        Self { own, federation, key, charter_store, reader }
+    /// Receipts of `own`, signed with its entry key.
+    pub fn new(own: AgencyId, federation: Federation, key: SigningKey, charter_store: CharterStore) -> Self {
+        Self { own, federation, key, charter_store }
     }
 
-    /// Signs the receipt for a frame. It names the leaf of every accepted item, with the hash of that leaf in this node's ledger.
-    fn sign(
-        &self,
-        sender: &AgencyId,
-        cursor: Cursor,
-        results: Vec<ItemResult>,
-        checkpoint: Vec<u8>,
-    ) -> Result<wire::Ack, OwnDataError> {
+    /// Signs the receipt for a frame. It names the leaf of every accepted item in this node's ledger.
+    fn sign(&self, sender: &AgencyId, cursor: Cursor, results: Vec<ItemResult>, checkpoint: Vec<u8>) -> wire::Ack {
         let charters = self.charter_store.charters();
         let signer = ReceiptSigner {
             federation: self.federation.as_str(),
@@ -167,9 +157,7 @@ impl Receipts {
             key: &self.key,
             charter_version: charters.newest().version,
         };
-        signer.sign(sender, cursor, results, checkpoint, |leaves| {
-            Ok(self.reader.leaf_hashes(leaves)?.into_iter().map(|hash| hash.0).collect())
-        })
+        signer.sign(sender, cursor, results, checkpoint)
     }
 
     /// Checks the receipt of a peer. The error names the problem in words.
@@ -223,7 +211,7 @@ pub(super) fn sign_ack(
     checkpoint: Vec<u8>,
 ) -> Running {
     let (receipts, peer) = (Arc::clone(receipts), peer.agency.clone());
-    blocking(job, move || own(receipts.sign(&peer, cursor, results, checkpoint).map(Done::Acknowledged)))
+    blocking(job, move || Done::Acknowledged(receipts.sign(&peer, cursor, results, checkpoint)))
 }
 
 /// Checks the peer's receipt.
@@ -326,7 +314,7 @@ fn own(done: Result<Done, OwnDataError>) -> Done {
 fn stored_peer(outbox: &Outbox, watch: &Watch, peer: &Peer) -> Result<StoredPeer, OwnDataError> {
     let (store, reader, agency) = (outbox.store(), outbox.reader(), &peer.agency);
     let entry = match store.newest_of(agency)? {
-        Some(newest) => Bytes::from(reader.leaf(newest.leaf)?.body),
+        Some(newest) => outbox.signed_leaves().signed(newest.leaf)?,
         None => Bytes::new(),
     };
     let receipted_in = match store.checkpoint_record(CheckpointSource::Receipt, agency)? {

@@ -106,7 +106,7 @@ fn replay_segment(files: &Arc<Files>, number: u32, tree: &mut Tree) -> Result<()
         let early = batch.contents.iter().position(|(index, _)| *index >= next).unwrap_or(batch.contents.len());
         let early = batch.contents.split_off(early);
         tree.extend(&files.derived, batch)?;
-        *batch = Batch { leaves: Vec::new(), contents: early };
+        *batch = Batch { contents: early, ..Batch::default() };
         Ok(())
     };
     for record in records {
@@ -114,6 +114,9 @@ fn replay_segment(files: &Arc<Files>, number: u32, tree: &mut Tree) -> Result<()
         match record.own {
             Own::Leaf { .. } => batch.leaves.push((tlog_tiles::record_hash(&record.body), record.position)),
             Own::Content { index, .. } => batch.contents.push((index, record.position)),
+            Own::Signature { .. } => {
+                batch.signatures.extend(record.signed_leaves().map(|leaf| (leaf.0, record.position)));
+            }
             Own::Group { .. } | Own::None => {}
         }
         if batch.leaves.len() + batch.contents.len() >= BATCH {
@@ -160,7 +163,7 @@ fn names_lost_records(files: &Files) -> Result<bool, ReadError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{Fixture, append, assert_holds, leaf_bytes};
+    use super::super::fixture::{Fixture, append, assert_holds, assert_signed, leaf_bytes};
     use super::*;
 
     /// Several segments of 100 leaves in all; the newest holds leaves.
@@ -190,6 +193,7 @@ mod tests {
             let (ledger, opened) = copy.open();
             assert_eq!(opened.rebuilt_from, Some(LedgerIndex(0)));
             assert_holds(&ledger, 100);
+            assert_signed(&ledger, 100);
         }
     }
 

@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! hashes     32 bytes a node in tlog stored-hash order: leaf 0, leaf 1, node(0,1), leaf 2, leaf 3, node(2,3), node(0..3), …
-//! positions  16 bytes a leaf: u64 position of its record, u64 position of the newest content of its entry (0: none)
+//! positions  24 bytes a leaf: u64 position of its record, u64 position of the newest content of its entry (0: none), u64 position of this node's
+//!            signature over it (0: none, its envelope is in its record)
 //! ```
 //!
 //! Invariants:
@@ -24,7 +25,7 @@ use tlog_tiles::{Error as TreeError, HASH_SIZE, Hash, HashReader};
 use super::{Fatal, Position, ReadError};
 
 /// Bytes a leaf in `positions`.
-pub(super) const PLACE_BYTES: u64 = 16;
+pub(super) const PLACE_BYTES: u64 = 24;
 const HASH_BYTES: u64 = HASH_SIZE as u64;
 
 /// The two files, open.
@@ -35,11 +36,12 @@ pub(super) struct Derived {
     pub(super) positions_path: PathBuf,
 }
 
-/// The positions of a leaf's record and of the newest content of its entry.
+/// The positions of a leaf's record, of the newest content of its entry, and of this node's signature over it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Places {
     pub(super) leaf: Option<Position>,
     pub(super) content: Option<Position>,
+    pub(super) signature: Option<Position>,
 }
 
 impl Derived {
@@ -86,8 +88,9 @@ impl Derived {
         let (offset, mut bytes) = (index.0 * PLACE_BYTES, [0; PLACE_BYTES as usize]);
         let failed = |source| ReadError::Io { path: self.positions_path.clone(), offset, source };
         self.positions.read_exact_at(&mut bytes, offset).map_err(failed)?;
-        let number = u128::from_le_bytes(bytes);
-        Ok(Places { leaf: Position::from_bits(number as u64), content: Position::from_bits((number >> 64) as u64) })
+        let (numbers, _) = bytes.as_chunks::<8>();
+        let position = |number: usize| Position::from_bits(u64::from_le_bytes(numbers[number]));
+        Ok(Places { leaf: position(0), content: position(1), signature: position(2) })
     }
 
     /// Cuts both to this many leaves.
@@ -128,6 +131,8 @@ pub(super) struct Batch {
     pub(super) leaves: Vec<(Hash, Position)>,
     /// Leaf index and position of each content, in order.
     pub(super) contents: Vec<(u64, Position)>,
+    /// Each leaf that this node signed, with the position of the signature.
+    pub(super) signatures: Vec<(u64, Position)>,
 }
 
 /// The newest complete node of each level: what it takes to append, and to compute the root.
@@ -191,14 +196,17 @@ impl Tree {
             for node in self.push(*hash) {
                 hashes.extend(node.0);
             }
-            places.extend(u128::from(position.to_bits()).to_le_bytes());
+            places.extend(position.to_bits().to_le_bytes());
+            places.extend([0; 16]);
         }
         let mut older = Vec::new();
-        for (index, position) in &batch.contents {
+        let contents = batch.contents.iter().map(|(index, position)| (index, 8, position));
+        let signatures = batch.signatures.iter().map(|(index, position)| (index, 16, position));
+        for (index, within, position) in contents.chain(signatures) {
             match index.checked_sub(first) {
-                None => older.push((index * PLACE_BYTES + 8, position.to_bits())),
+                None => older.push((index * PLACE_BYTES + within, position.to_bits())),
                 Some(nth) => {
-                    let at = (nth * PLACE_BYTES) as usize + 8;
+                    let at = (nth * PLACE_BYTES + within) as usize;
                     places[at..at + 8].copy_from_slice(&position.to_bits().to_le_bytes());
                 }
             }
@@ -233,7 +241,8 @@ mod tests {
         let mut tree = Tree::load(&derived, 0).expect("an empty tree");
         for size in 1..=130 {
             let position = Position { segment: 1, offset: size as u32 };
-            tree.extend(&derived, &Batch { leaves: vec![(leaf(size), position)], contents: vec![] }).expect("a write");
+            tree.extend(&derived, &Batch { leaves: vec![(leaf(size), position)], ..Batch::default() })
+                .expect("a write");
             assert_eq!(tree.root(), tlog_tiles::tree_hash(size, &File(&derived)).expect("a root"));
             assert_eq!(Tree::load(&derived, size).expect("a tree").root(), tree.root());
         }
@@ -241,18 +250,25 @@ mod tests {
     }
 
     #[test]
-    fn a_content_is_noted_at_its_leaf_in_the_batch_or_before_it() {
+    fn contents_and_signatures_are_noted_at_their_leaves_in_the_batch_or_before_it() {
         let dir = tempfile::tempdir().expect("a directory");
         let derived = Derived::open(dir.path()).expect("files");
         let mut tree = Tree::load(&derived, 0).expect("an empty tree");
         let at = |offset| Position { segment: 3, offset };
-        let first = Batch { leaves: vec![(leaf(0), at(80)), (leaf(1), at(100))], contents: vec![(1, at(120))] };
+        let first = Batch {
+            leaves: vec![(leaf(0), at(80)), (leaf(1), at(100))],
+            contents: vec![(1, at(120))],
+            signatures: vec![(1, at(130))],
+        };
         tree.extend(&derived, &first).expect("a write");
-        let second =
-            Batch { leaves: vec![(leaf(2), at(140))], contents: vec![(0, at(160)), (2, at(180)), (0, at(200))] };
+        let second = Batch {
+            leaves: vec![(leaf(2), at(140))],
+            contents: vec![(0, at(160)), (2, at(180)), (0, at(200))],
+            signatures: vec![(0, at(220)), (2, at(220))],
+        };
         tree.extend(&derived, &second).expect("a write");
-        for (index, leaf, content) in [(0, 80, 200), (1, 100, 120), (2, 140, 180)] {
-            let expected = Places { leaf: Some(at(leaf)), content: Some(at(content)) };
+        for (index, leaf, content, signature) in [(0, 80, 200, 220), (1, 100, 120, 130), (2, 140, 180, 220)] {
+            let expected = Places { leaf: Some(at(leaf)), content: Some(at(content)), signature: Some(at(signature)) };
             assert_eq!(derived.places(LedgerIndex(index)).expect("places"), expected);
         }
     }

@@ -85,6 +85,20 @@ pub enum OpenError {
         /// The problem.
         problem: String,
     },
+    /// Written by an older program.
+    #[error(
+        "{} has format {found}, this program reads format {known} only; run the program that wrote it, or move the folder aside and run \
+         `sinergi init`",
+        path.display()
+    )]
+    Older {
+        /// The segment.
+        path: PathBuf,
+        /// Its format version.
+        found: u32,
+        /// The version that this program reads.
+        known: u32,
+    },
     /// Written by a newer program.
     #[error("{} has format {found}, this program knows {known}; use the newer program", path.display())]
     Newer {

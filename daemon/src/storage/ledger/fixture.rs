@@ -92,7 +92,20 @@ pub(super) fn append(ledger: &mut Ledger, leaves: u64) -> Committed {
         assert_eq!(group.leaf(b"local", &leaf_bytes(index.0)).expect("room"), index);
     }
     group.record(RecordKind::Receipt, b"peer", b"receipt").expect("room");
+    let signed: Vec<LedgerIndex> = (group.first_leaf..group.next_index().0).map(LedgerIndex).collect();
+    if !signed.is_empty() {
+        group.signature(&signed, &[9; 64]).expect("room");
+    }
     ledger.commit(group).expect("a commit")
+}
+
+/// The ledger has the signatures over the leaves below `size` that [`append`] makes.
+pub(super) fn assert_signed(ledger: &Ledger, size: u64) {
+    let reader = ledger.reader();
+    for index in (0..size).map(LedgerIndex) {
+        let signature = reader.signature_of(index).expect("a place").expect("a signature");
+        assert_eq!(signature.body, [9; 64]);
+    }
 }
 
 /// The ledger holds exactly the leaves below `size` that [`append`] makes, each with its content.

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use sinergi_proto::base::ids::LedgerIndex;
+use tlog_tiles::Hash;
 
 use super::derived::Batch;
 use super::files::Files;
@@ -87,11 +88,31 @@ impl Group {
     }
 
     /// Adds a leaf; its index.
-    pub fn leaf(&mut self, header: &[u8], signed_entry: &[u8]) -> Result<LedgerIndex, AppendError> {
+    pub fn leaf(&mut self, header: &[u8], leaf: &[u8]) -> Result<LedgerIndex, AppendError> {
+        self.hashed_leaf(header, leaf, tlog_tiles::record_hash(leaf))
+    }
+
+    /// Adds a leaf whose RFC 6962 hash is known; its index.
+    pub fn hashed_leaf(&mut self, header: &[u8], leaf: &[u8], hash: Hash) -> Result<LedgerIndex, AppendError> {
         let index = self.next_index();
-        let position = self.push(RecordKind::Leaf, Own::Leaf { index: index.0 }, header, signed_entry)?;
-        self.batch.leaves.push((tlog_tiles::record_hash(signed_entry), position));
+        let position = self.push(RecordKind::Leaf, Own::Leaf { index: index.0 }, header, leaf)?;
+        self.batch.leaves.push((hash, position));
         Ok(index)
+    }
+
+    /// Adds this node's signature over leaves of this group, in their order.
+    pub fn signature(&mut self, leaves: &[LedgerIndex], signature: &[u8]) -> Result<Position, AppendError> {
+        let next = self.next_index();
+        let Some(first) = leaves.first().copied() else { return Err(AppendError::NoSuchLeaf { index: next, next }) };
+        let mut header = Vec::with_capacity(4 * leaves.len());
+        for leaf in leaves {
+            let distance = leaf.0.checked_sub(first.0).and_then(|distance| u32::try_from(distance).ok());
+            let distance = distance.filter(|_| first.0 >= self.first_leaf && *leaf < next);
+            header.extend(distance.ok_or(AppendError::NoSuchLeaf { index: *leaf, next })?.to_le_bytes());
+        }
+        let position = self.push(RecordKind::Signature, Own::Signature { first: first.0 }, &header, signature)?;
+        self.batch.signatures.extend(leaves.iter().map(|leaf| (leaf.0, position)));
+        Ok(position)
     }
 
     /// Adds content of an entry: of a leaf of this group, or of the next one, which then must follow before the commit, or of a leaf before
@@ -126,9 +147,11 @@ impl Group {
     /// Adds any other record; where it will be.
     pub fn record(&mut self, kind: RecordKind, header: &[u8], body: &[u8]) -> Result<Position, AppendError> {
         match kind {
-            RecordKind::Leaf | RecordKind::Content | RecordKind::Signed | RecordKind::Unknown(_) => {
-                Err(AppendError::NotARecord(kind))
-            }
+            RecordKind::Leaf
+            | RecordKind::Content
+            | RecordKind::Signature
+            | RecordKind::Signed
+            | RecordKind::Unknown(_) => Err(AppendError::NotARecord(kind)),
             _ => self.push(kind, Own::None, header, body),
         }
     }

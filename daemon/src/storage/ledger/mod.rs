@@ -7,7 +7,7 @@
 //! DIR/00000001.seg   segment: header, then groups of records; sealed at 64 MiB       segment.rs, record.rs
 //!     00000002.seg   the newest segment, the only one that is appended to
 //!     hashes         32 bytes a node of the tree, tlog stored-hash order   derived   derived.rs
-//!     positions      16 bytes a leaf: its record, its newest content       derived   derived.rs
+//!     positions      24 bytes a leaf: its record, newest content, signature derived   derived.rs
 //!     lock           held by the process that writes
 //!
 //! Tip::begin (tip.rs) -> Group (group.rs) -> Ledger::commit (writer.rs): one write, one fdatasync, then the derived files
@@ -69,7 +69,8 @@ pub const HEADER_BYTES_MAX: usize = 32 * 1024;
 /// Largest signed note in a group head, in bytes.
 pub const NOTE_BYTES_MAX: usize = 64 * 1024;
 
-const _: () = assert!(limits::ENTRY_BYTES + 128 < LEAF_BYTES_MAX, "a signed entry is a leaf");
+const _: () = assert!(limits::ENTRY_BYTES < LEAF_BYTES_MAX, "an entry is a leaf");
+const _: () = assert!(4 * limits::SIGNED_BATCH < HEADER_BYTES_MAX, "the leaves of one signature fit into its header");
 const _: () = assert!(BODY_BYTES_MAX + HEADER_BYTES_MAX + NOTE_BYTES_MAX + 1024 < GROUP_BYTES_MAX);
 const _: () = assert!(SEGMENT_BYTES_MAX as u64 + GROUP_BYTES_MAX as u64 <= u32::MAX as u64);
 

@@ -195,6 +195,7 @@ fn find_segments(dir: &Path, epoch: Option<Epoch>) -> Result<(Vec<Segment>, Opti
                 return Ok((segments, Some(path)));
             }
             Err(HeaderProblem::Damaged(problem)) => return Err(damaged(problem.to_owned())),
+            Err(HeaderProblem::Older(found)) => return Err(OpenError::Older { path, found, known: FORMAT }),
             Err(HeaderProblem::Newer(found)) => return Err(OpenError::Newer { path, found, known: FORMAT }),
         };
         let before = segments.last().map(|segment| segment.header);
@@ -504,7 +505,7 @@ mod tests {
             assert_eq!(damaged.length(FIRST), fixture.length(FIRST), "nothing was cut");
         }
         records.dedup();
-        assert_eq!(records.len(), 6, "head, two contents, two leaves, a receipt");
+        assert_eq!(records.len(), 7, "head, two contents, two leaves, a receipt, a signature");
     }
 
     #[test]

@@ -87,6 +87,20 @@ impl LedgerReader {
         Ok(record)
     }
 
+    /// This node's signature over a leaf. `None` for a leaf that another agency signed.
+    pub fn signature_of(&self, index: LedgerIndex) -> Result<Option<Record>, ReadError> {
+        let size = self.size();
+        if index.0 >= size {
+            return Err(ReadError::NoLeaf { index, size });
+        }
+        let Some(position) = self.files.derived.places(index)?.signature else { return Ok(None) };
+        let record = record_at(&self.files, position, Bodies::All)?;
+        if !record.signed_leaves().any(|leaf| leaf == index) {
+            return Err(self.derived_error(index, 16, format!("the record at {position} does not sign it")));
+        }
+        Ok(Some(record))
+    }
+
     /// All content records of an entry, newest first.
     pub fn contents(&self, index: LedgerIndex) -> Result<Vec<Record>, ReadError> {
         self.content_chain(index, Bodies::All)
@@ -342,10 +356,14 @@ mod tests {
         let reader = ledger.reader();
         for (nth, end) in ends.iter().enumerate() {
             let rest = reader.records_from(*end).collect::<Result<Vec<_>, _>>().expect("intact");
-            assert_eq!(rest.len(), (5 - nth) * 6, "head, two contents, two leaves, a receipt for each group");
+            assert_eq!(
+                rest.len(),
+                (5 - nth) * 7,
+                "head, two contents, two leaves, a receipt, a signature for each group"
+            );
             assert!(rest.first().is_none_or(|record| record.kind == RecordKind::Signed));
         }
-        assert_eq!(reader.records_from(reader.start()).count(), 36);
+        assert_eq!(reader.records_from(reader.start()).count(), 42);
     }
 
     #[test]

@@ -6,9 +6,10 @@
 //! 6  u8  kind            16  header: the ledger's own part, then the caller's
 //! 7  u8  flags (0)           body, then zeros up to a multiple of 4
 //!
-//! own part: Leaf     u64 leaf index
-//!           Content  u64 leaf index of its entry, u64 position of the content before it (0: none)
-//!           Signed   u64 largest size signed, u32 bytes of the group behind this record, u32 0 (it heads its group), zeros; its body is the
+//! own part: Leaf       u64 leaf index
+//!           Content    u64 leaf index of its entry, u64 position of the content before it (0: none)
+//!           Signature  u64 leaf index of the first signed leaf; the rest of the header is a u32 for each signed leaf: its distance from the first
+//!           Signed     u64 largest size signed, u32 bytes of the group behind this record, u32 0 (it heads its group), zeros; its body is the
 //!                    note of that size: header and body together were laid out before the note was known
 //! ```
 //!
@@ -67,7 +68,7 @@ impl fmt::Display for Position {
 /// The kind of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RecordKind {
-    /// A leaf of the tree; body: `SignedEntry` bytes.
+    /// A leaf of the tree; body: `Entry` bytes.
     Leaf,
     /// Content of an entry.
     Content,
@@ -87,6 +88,8 @@ pub enum RecordKind {
     Routing,
     /// A checkpoint that a peer showed; body: the signed note.
     Seen,
+    /// This node's signature over leaves of the same group; body: the signature.
+    Signature,
     /// A kind of a newer program.
     Unknown(u8),
 }
@@ -110,6 +113,7 @@ impl RecordKind {
             Self::Signed => 8,
             Self::Routing => 9,
             Self::Seen => 10,
+            Self::Signature => 11,
             Self::Unknown(code) => code,
         }
     }
@@ -127,6 +131,7 @@ impl RecordKind {
             8 => Self::Signed,
             9 => Self::Routing,
             10 => Self::Seen,
+            11 => Self::Signature,
             other => Self::Unknown(other),
         }
     }
@@ -206,8 +211,19 @@ impl Record {
     pub fn leaf(&self) -> Option<LedgerIndex> {
         match self.own {
             Own::Leaf { index } | Own::Content { index, .. } => Some(LedgerIndex(index)),
-            Own::Group { .. } | Own::None => None,
+            Own::Signature { .. } | Own::Group { .. } | Own::None => None,
         }
+    }
+
+    /// Of a signature the leaves that it is over, in their order. Empty for other records.
+    pub fn signed_leaves(&self) -> impl Iterator<Item = LedgerIndex> + '_ {
+        let (distances, _) = self.header.as_chunks::<4>();
+        let first = match self.own {
+            Own::Signature { first } => Some(first),
+            _ => None,
+        };
+        let leaf = |first: u64| move |distance: &[u8; 4]| first + u64::from(u32::from_le_bytes(*distance));
+        first.into_iter().flat_map(move |first| distances.iter().map(leaf(first))).map(LedgerIndex)
     }
 
     /// Of a group head (`Signed`) the largest size that was signed before it, in leaves.
@@ -229,6 +245,7 @@ impl Record {
 pub(super) enum Own {
     Leaf { index: u64 },
     Content { index: u64, previous: Option<Position> },
+    Signature { first: u64 },
     Group { signed_size: u64, bytes: u32 },
     None,
 }
@@ -236,7 +253,7 @@ pub(super) enum Own {
 impl Own {
     fn encode(self, out: &mut Vec<u8>) {
         match self {
-            Self::Leaf { index } => out.extend(index.to_le_bytes()),
+            Self::Leaf { index } | Self::Signature { first: index } => out.extend(index.to_le_bytes()),
             Self::Content { index, previous } => {
                 out.extend(index.to_le_bytes());
                 out.extend(previous.map_or(0, Position::to_bits).to_le_bytes());
@@ -258,6 +275,10 @@ impl Own {
             RecordKind::Leaf => {
                 let (index, rest) = header.split_first_chunk().ok_or(SHORT)?;
                 Ok((Self::Leaf { index: number(index) }, rest))
+            }
+            RecordKind::Signature => {
+                let (first, rest) = header.split_first_chunk().ok_or(SHORT)?;
+                Ok((Self::Signature { first: number(first) }, rest))
             }
             RecordKind::Content => {
                 let (index, rest) = header.split_first_chunk().ok_or(SHORT)?;

@@ -25,8 +25,8 @@ use tlog_tiles::Hash;
 
 /// Bytes of a segment's header; the first record begins here.
 pub(super) const SEGMENT_HEADER_BYTES: u32 = 80;
-/// The newest format that this program reads and the one it writes.
-pub(super) const FORMAT: u32 = 1;
+/// The format that this program reads and writes. Format 1 had signed entries as leaves; no federation ever used it.
+pub(super) const FORMAT: u32 = 2;
 const MAGIC: &[u8; 8] = b"SNRGSEG1";
 const CHECKSUM_OFFSET: usize = 76;
 
@@ -45,6 +45,7 @@ pub(super) struct SegmentHeader {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum HeaderProblem {
     Damaged(&'static str),
+    Older(u32),
     Newer(u32),
 }
 
@@ -79,6 +80,9 @@ impl SegmentHeader {
         }
         if crc32fast::hash(&bytes[..CHECKSUM_OFFSET]) != word(CHECKSUM_OFFSET) {
             return Err(HeaderProblem::Damaged("it does not match its checksum"));
+        }
+        if word(8) < FORMAT {
+            return Err(HeaderProblem::Older(word(8)));
         }
         let mut root = [0; 32];
         root.copy_from_slice(&bytes[40..72]);
@@ -173,11 +177,13 @@ mod tests {
         let mut records = Vec::new();
         let mut add = |kind, own, body: &[u8]| encode(&mut records, header.seed, kind, own, b"local", body);
         add(RecordKind::Content, Own::Content { index: 0, previous: None }, b"content");
-        add(RecordKind::Leaf, Own::Leaf { index: 0 }, b"signed entry 0");
+        add(RecordKind::Leaf, Own::Leaf { index: 0 }, b"entry 0");
         for code in [3, 4, 5, 6, 7, 9, 250] {
             add(RecordKind::from_code(code), Own::None, &[code; 5]);
         }
-        add(RecordKind::Leaf, Own::Leaf { index: 1 }, b"signed entry 1");
+        add(RecordKind::Leaf, Own::Leaf { index: 1 }, b"entry 1");
+        let distances: Vec<u8> = [0_u32, 1].iter().flat_map(|distance| distance.to_le_bytes()).collect();
+        encode(&mut records, header.seed, RecordKind::Signature, Own::Signature { first: 0 }, &distances, &[7; 64]);
         let head = |signed_size, length| Own::Group { signed_size, bytes: length as u32 };
         encode(&mut bytes, header.seed, RecordKind::Signed, head(0, records.len()), b"", b"");
         bytes.extend(records);
@@ -187,7 +193,11 @@ mod tests {
 
     #[test]
     fn the_format_is_that_of_the_golden_segment() {
-        assert_eq!(golden_segment(), include_bytes!("golden/00000001.seg"), "a new layout needs a new format version");
+        let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/src/storage/ledger/golden/format-2.seg");
+        if std::env::var_os("SINERGI_WRITE_GOLDEN").is_some() {
+            fs::write(golden, golden_segment()).expect("the golden folder is writable");
+        }
+        assert_eq!(golden_segment(), fs::read(golden).expect("a file"), "a new layout needs a new format version");
     }
 
     #[test]
@@ -195,18 +205,36 @@ mod tests {
         use crate::storage::ledger::{Ledger, LedgerOptions};
 
         let dir = tempfile::tempdir().expect("a directory");
-        fs::write(path(dir.path(), 1), include_bytes!("golden/00000001.seg")).expect("a write");
+        fs::write(path(dir.path(), 1), include_bytes!("golden/format-2.seg")).expect("a write");
         let (ledger, opened) = Ledger::open(dir.path(), LedgerOptions::default()).expect("the ledger opens");
         assert!(opened.cut.is_none());
-        assert_eq!((opened.tail_records, opened.signed_size, ledger.size()), (12, 2, 2));
+        assert_eq!((opened.tail_records, opened.signed_size, ledger.size()), (13, 2, 2));
         assert_eq!(opened.signed_note.as_deref(), Some(&b"note of size 2"[..]));
         let reader = ledger.reader();
         let codes: Vec<_> =
             reader.records_from(reader.start()).map(|record| record.expect("intact").kind.code()).collect();
-        assert_eq!(codes, [8, 2, 1, 3, 4, 5, 6, 7, 9, 250, 1, 8]);
+        assert_eq!(codes, [8, 2, 1, 3, 4, 5, 6, 7, 9, 250, 1, 11, 8]);
         let index = sinergi_proto::base::ids::LedgerIndex(0);
         assert_eq!(reader.contents(index).expect("contents")[0].body, b"content");
-        let hashes = [&b"signed entry 0"[..], b"signed entry 1"].map(tlog_tiles::record_hash);
+        let leaves = [0, 1].map(sinergi_proto::base::ids::LedgerIndex);
+        for leaf in leaves {
+            let signature = reader.signature_of(leaf).expect("readable").expect("a signature");
+            assert_eq!(signature.signed_leaves().collect::<Vec<_>>(), leaves);
+            assert_eq!(signature.body, [7; 64]);
+        }
+        let hashes = [&b"entry 0"[..], b"entry 1"].map(tlog_tiles::record_hash);
         assert_eq!(ledger.root(), tlog_tiles::node_hash(hashes[0], hashes[1]));
+    }
+
+    #[test]
+    fn a_segment_of_format_1_is_refused_and_stays_as_it_is() {
+        use crate::storage::ledger::{Ledger, LedgerOptions, OpenError};
+
+        let dir = tempfile::tempdir().expect("a directory");
+        let old = include_bytes!("golden/format-1.seg");
+        fs::write(path(dir.path(), 1), old).expect("a write");
+        let refused = Ledger::open(dir.path(), LedgerOptions::default()).err();
+        assert!(matches!(refused, Some(OpenError::Older { found: 1, known: FORMAT, .. })), "{refused:?}");
+        assert_eq!(fs::read(path(dir.path(), 1)).expect("the segment"), old);
     }
 }

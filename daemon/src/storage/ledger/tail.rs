@@ -73,7 +73,7 @@ impl Groups {
             }
             Own::Leaf { .. } => self.next_leaf += 1,
             Own::Content { index, .. } => self.leaves_wanted = self.leaves_wanted.max(index.saturating_add(1)),
-            Own::None => {}
+            Own::Signature { .. } | Own::None => {}
         }
         if end > self.boundary {
             return Err(Problem::Group("a record reaches over the end of its group"));

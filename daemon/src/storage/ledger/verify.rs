@@ -172,6 +172,15 @@ impl<F: FnMut(Progress) -> ControlFlow<()>> Check<'_, F> {
                     self.in_segment(record.position.segment, record.position.offset, problem);
                 }
             }
+            Own::Signature { .. } => {
+                for leaf in record.signed_leaves() {
+                    let named = self.reader.files.derived.places(leaf).map(|places| places.signature);
+                    if !named.is_ok_and(|named| named == Some(record.position)) {
+                        let problem = format!("leaf {leaf} is signed at {}, not where it says", record.position);
+                        self.in_positions(leaf.0, 16, problem);
+                    }
+                }
+            }
             Own::Group { .. } | Own::None => {}
         }
     }
@@ -185,6 +194,9 @@ impl<F: FnMut(Progress) -> ControlFlow<()>> Check<'_, F> {
                 }
                 if places.content.is_some_and(|content| !self.is_content_of(content, index)) {
                     self.in_positions(index, 8, format!("the record that it names is no content of leaf {index}"));
+                }
+                if places.signature.is_some_and(|signature| !self.signs(signature, index)) {
+                    self.in_positions(index, 16, format!("the record that it names does not sign leaf {index}"));
                 }
             }
             Err(error) => self.read_error(&error),
@@ -224,6 +236,13 @@ impl<F: FnMut(Progress) -> ControlFlow<()>> Check<'_, F> {
     fn is_content_of(&self, position: Position, leaf: u64) -> bool {
         let is = |record: Record| record.kind == RecordKind::Content && record.leaf() == Some(LedgerIndex(leaf));
         position >= self.end || record_at(&self.reader.files, position, Bodies::OfLeaves).is_ok_and(is)
+    }
+
+    /// Whether the record at a position signs this leaf, as far as it can be read. A damaged signature is found when it is read in its turn, and so
+    /// are leaves that do not name their signature.
+    fn signs(&self, position: Position, leaf: u64) -> bool {
+        let is = |record: Record| record.signed_leaves().any(|signed| signed.0 == leaf);
+        position >= self.end || record_at(&self.reader.files, position, Bodies::OfLeaves).map_or(true, is)
     }
 
     fn in_segment(&mut self, number: u32, offset: u32, problem: String) {

@@ -89,7 +89,7 @@ fn the_epoch_that_begins_is_later_than_all_that_are_known_or_the_operator_names_
 #[test]
 fn the_declaration_shows_the_newest_own_checkpoint_that_is_known() {
     let entry = Federation::new().node(CITY).lodges().at_leaf(8).entry();
-    let by_entry = by(Some("kemendagri"), Proof::Entry(BASE64.encode(&entry.signed)));
+    let by_entry = by(Some("kemendagri"), Proof::Entry(BASE64.encode(&entry.signed())));
     // The checkpoint in the old ledger, the sightings; and the expected declared checkpoint and largest extent that peers saw.
     let rows = [
         ("nothing", vec![], vec![], vec![], None),

@@ -51,6 +51,11 @@ impl Memory {
         }
     }
 
+    /// Learns newer charters.
+    pub(super) fn learn(&mut self, charters: &Charters) {
+        self.charters = charters.clone();
+    }
+
     pub(super) fn snapshot(&self, config: &EngineConfig) -> Snapshot {
         Snapshot {
             epoch: Epoch::FIRST,
@@ -90,7 +95,7 @@ impl Memory {
             return;
         };
         self.imported.extend(header.external.clone().map(|external| (external, id)));
-        let charter = self.charters.version(entry.charter_version).expect("an admitted entry's charter");
+        let charter = self.charters.named(&entry.charter).expect("an admitted entry's charter");
         match self.cases.get_mut(&id) {
             Some(case) => drop(case.fold(entry, charter)),
             None => drop(self.cases.insert(id, Case::lodge(entry).expect("Lodged"))),

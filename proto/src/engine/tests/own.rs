@@ -90,7 +90,7 @@ fn an_entry_that_peers_would_refuse_is_not_written() {
     let Answer::Lodged(Err(CommandError::Refused(refusal))) = node.give(Input::Lodge(Box::new(lodge))) else {
         panic!("it is too large");
     };
-    assert_ne!(refusal.code, RefusalCode::BadSignature);
+    assert_eq!(refusal.code, RefusalCode::TooLarge);
     assert!(node.batch.is_empty());
 }
 
@@ -117,6 +117,84 @@ fn an_offer_with_the_lodging_is_the_entry_after_it() {
     assert_eq!((first.complaint, offer.complaint), (Some(lodged.complaint), Some(lodged.complaint)));
     assert_eq!((offer.place.index.0, &offer.parents[..]), (first.place.index.0 + 1, &[first.id][..]));
     assert!(offer.clock > first.clock);
+}
+
+/// The own entries of a closed batch, each with the envelope that its signature record gives it.
+fn signed_entries(batch: &Batch) -> Vec<Entry> {
+    let mut envelopes = BTreeMap::new();
+    for record in &batch.records {
+        if let Record::Signature { leaves, signed } = record {
+            envelopes.extend(leaves.iter().enumerate().map(|(index, leaf)| (*leaf, signed.envelope(index))));
+        }
+    }
+    let sign = |entry: &Entry| Entry { envelope: envelopes.remove(&entry.place.index), ..entry.clone() };
+    let signed: Vec<Entry> = batch.records.iter().filter_map(entry_in).map(sign).collect();
+    assert!(envelopes.is_empty(), "each is of a leaf of the batch");
+    signed
+}
+
+fn signatures(batch: &Batch) -> usize {
+    batch.records.iter().filter(|record| matches!(record, Record::Signature { .. })).count()
+}
+
+#[test]
+fn all_own_entries_of_a_batch_get_one_signature_that_verifies_for_each() {
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kemendagri", "kota-bandung"]);
+    let lodged: Vec<Lodged> = ["a", "b"].map(|text| node.lodge(text, None, Some("kemendagri")).expect("lodged")).into();
+    let theirs = federation.node("kota-bandung").lodges();
+    node.deliver("kota-bandung", vec![item(&theirs)]);
+    node.act(lodged[0].complaint, Command::Recall).expect("recalled");
+    assert!(matches!(node.give(Input::Witness(Vec::new())), Answer::Witnessed(Ok(()))));
+    let is_open = |record: &Record| entry_in(record).is_none_or(|entry| entry.envelope.is_none());
+    let own = |record: &&Record| entry_in(record).is_none_or(|entry| entry.author == agency("prov-jabar"));
+    assert!(node.batch.records.iter().filter(own).all(is_open), "they are signed when the batch is closed");
+    let (_, batch) = node.close();
+    assert_eq!(batch.records.last().map(shown).as_deref(), Some("signature of 0,1,2,3,5,6"));
+    assert_eq!(signatures(&batch), 1);
+    let signed = signed_entries(&batch);
+    assert_eq!(signed.len(), 7);
+    for entry in signed.iter().filter(|entry| entry.author == agency("prov-jabar")) {
+        let envelope = entry.envelope.as_ref().expect("it is signed");
+        assert!(envelope.size() == 6 && entry.verify(&entry_key("prov-jabar").verification_key()));
+        let item = wire::Item { signed_entry: entry.signed(), ..Default::default() };
+        let received = checked_item(item, &federation.charters);
+        assert!(matches!(received, Received::Authentic(_)), "as a peer takes it: {received:?}");
+    }
+    // The next batch begins without unsigned entries.
+    node.lodge("c", None, None).expect("lodged");
+    assert_eq!(node.close().1.records.last().map(shown).as_deref(), Some("signature of 7"));
+}
+
+#[test]
+fn a_batch_without_new_own_entries_has_no_signature() {
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
+    node.deliver("kota-bandung", vec![item(&federation.node("kota-bandung").lodges())]);
+    let (number, batch) = node.close();
+    assert!(number.is_some());
+    assert_eq!(batch.records.iter().map(shown).collect::<Vec<_>>(), ["leaf Lodged -> ", "cursor of kota-bandung"]);
+}
+
+#[test]
+fn more_own_entries_than_one_signature_covers_get_two() {
+    let (_federation, mut node) = TestNode::ready("prov-jabar", &[]);
+    let most = crate::base::limits::SIGNED_BATCH;
+    for (count, sizes) in [(most, vec![most]), (most + 1, vec![most, 1])] {
+        for _ in 0..count {
+            node.lodge("a", None, None).expect("lodged");
+        }
+        let (_, batch) = node.close();
+        let covered = |record: &Record| match record {
+            Record::Signature { leaves, .. } => Some(leaves.len()),
+            _ => None,
+        };
+        assert_eq!(batch.records.iter().filter_map(covered).collect::<Vec<_>>(), sizes);
+        let signed = signed_entries(&batch);
+        assert_eq!(signed.len(), count);
+        let key = entry_key("prov-jabar").verification_key();
+        // Both ends of both batches, and some between.
+        let shown = (0..count).filter(|number| number % 100 == 0 || number + 2 >= count);
+        assert!(shown.into_iter().all(|number| signed[number].verify(&key)));
+    }
 }
 
 fn entry_in(record: &Record) -> Option<&Entry> {

@@ -1,11 +1,14 @@
 //! Tests of delivered items: known, refused, deferred, admitted, and judged again.
 
+use prost::Message;
+use sha2::{Digest, Sha256};
+
 use super::*;
 use crate::base::refusal::{DeferralCode, Refusal, RefusalCode};
 use crate::fixture::MINUTE;
 
 const LEAF_0: ItemOutcome = ItemOutcome::Leaf(LedgerIndex(0));
-const MISSING_PARENT: ItemOutcome = ItemOutcome::Deferred(DeferralCode::MissingParent as u32);
+const MISSING_PARENT: ItemOutcome = ItemOutcome::Deferred(Deferral { code: 601, kept: true, copy: None });
 
 #[test]
 fn a_known_entry_is_answered_from_the_ledger_and_written_once() {
@@ -42,7 +45,7 @@ fn an_entry_is_deferred_until_its_parent_is_here_and_judged_again_when_the_view_
 fn an_item_that_stays_deferred_when_it_is_judged_again_is_not_recorded_again() {
     let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let early = federation.node("kota-bandung").lodges().at(START + 6 * MINUTE);
-    let ahead = ItemOutcome::Deferred(DeferralCode::ClockAhead as u32);
+    let ahead = ItemOutcome::Deferred(Deferral::kept(DeferralCode::ClockAhead.number()));
     assert_eq!(node.deliver("kota-bandung", vec![item(&early)]), [ahead]);
     node.apply();
     node.give(Input::Tick);
@@ -51,6 +54,109 @@ fn an_item_that_stays_deferred_when_it_is_judged_again_is_not_recorded_again() {
     node.now += 2 * MINUTE;
     node.give(Input::Tick);
     assert_eq!(node.apply(), ["deferred done", "leaf Lodged -> "]);
+}
+
+/// An item as a peer delivers it, with a bit of its signature changed.
+fn spoiled(writing: &Writing) -> wire::Item {
+    let mut signed = wire::SignedEntry::decode(writing.signed().bytes).expect("a signed entry");
+    let envelope = signed.envelope.as_mut().expect("an envelope");
+    let mut signature = envelope.signature.to_vec();
+    signature[5] ^= 1;
+    envelope.signature = signature.into();
+    wire::Item { signed_entry: signed.encode_to_vec().into(), ..Default::default() }
+}
+
+/// The answer to an item with this `SignedEntry`, whose envelope does not verify.
+fn unsigned(item: &wire::Item) -> ItemOutcome {
+    let copy = Some(Sha256::digest(&item.signed_entry).into());
+    ItemOutcome::Deferred(Deferral { code: DeferralCode::Unsigned.number(), kept: false, copy })
+}
+
+#[test]
+fn nothing_of_an_unsigned_copy_is_kept_and_a_good_copy_of_another_peer_is_admitted() {
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung", "ksp"]);
+    let lodged = federation.node("kota-bandung").lodges();
+    let (spoiled, id) = (spoiled(&lodged), lodged.signed().id);
+    let bare = crate::entry::signed_bytes(lodged.entry().bytes, None);
+    let bare = wire::Item { signed_entry: bare, ..Default::default() };
+    let told = Warning::Unsigned(agency("kota-bandung"), id);
+    // The operator is told once of a peer until the next tick.
+    for (copy, warnings) in [(&spoiled, vec![told]), (&bare, vec![]), (&spoiled, vec![])] {
+        let received = checked_item(copy.clone(), &federation.charters);
+        let result = ItemResult::without_contents(id, unsigned(copy));
+        assert_eq!(node.results("kota-bandung", vec![received]), [result]);
+        assert_eq!(node.batch.warnings, warnings);
+        assert!(node.batch.touched.is_empty());
+        assert_eq!(node.apply(), ["cursor of kota-bandung"]);
+    }
+    assert!(node.engine.deferred().is_empty());
+    assert_ne!(unsigned(&spoiled), unsigned(&bare), "the answer names the copy");
+    let good = wire::Item { signed_entry: lodged.signed().bytes, ..Default::default() };
+    assert_eq!(node.deliver("ksp", vec![checked_item(good, &federation.charters)]), [LEAF_0]);
+    assert_eq!(node.apply(), ["leaf Lodged -> ", "cursor of ksp"]);
+}
+
+#[test]
+fn a_deferred_item_that_turns_out_to_be_unsigned_is_dropped_without_a_refusal() {
+    let (first, mut node) = TestNode::ready("prov-jabar", &["kota-bandung", "ksp"]);
+    let second = Federation::changed(|_| ());
+    let lodged = second.node("kota-bandung").lodges();
+    let id = lodged.signed().id;
+    // Without the second charter, the node cannot tell the copies apart.
+    let copy = spoiled(&lodged);
+    let good = wire::Item { signed_entry: lodged.signed().bytes, ..Default::default() };
+    for (peer, item) in [("kota-bandung", &copy), ("ksp", &good)] {
+        let missing = ItemOutcome::Deferred(Deferral::kept(DeferralCode::MissingCharter.number()));
+        assert_eq!(node.deliver(peer, vec![checked_item(item.clone(), &first.charters)]), [missing]);
+    }
+    node.apply();
+    assert_eq!(node.engine.deferred().len(), 2);
+    node.give(Input::Charters(Arc::new(second.charters.clone())));
+    node.view.learn(&second.charters);
+    node.give(Input::Work);
+    let (number, batch) = node.close();
+    assert_eq!(batch.recheck.len(), 2);
+    node.apply_batch(number.expect("a batch"), batch);
+    assert_eq!(node.batch.warnings, [Warning::Unsigned(agency("kota-bandung"), id)]);
+    let spoiled_key = record::item_key(&agency("kota-bandung"), &copy.encode_to_vec());
+    assert!(node.batch.destroy.contains(&Destroy::DeferredItem(spoiled_key)), "a content may be in it");
+    let mut written = node.apply();
+    // The items are checked in the order of their hashes.
+    written.sort();
+    assert_eq!(written, ["deferred done", "deferred done", "leaf Lodged -> "]);
+    assert!(node.engine.deferred().is_empty());
+}
+
+#[test]
+fn an_entry_of_a_later_version_waits_for_a_program_that_can_read_it() {
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
+    let later = federation.node("kota-bandung").lodges().edited(|entry| entry.version += 1);
+    let item = wire::Item { signed_entry: later, ..Default::default() };
+    let waits = ItemOutcome::Deferred(Deferral::kept(DeferralCode::LaterVersion.number()));
+    assert_eq!(node.deliver("kota-bandung", vec![checked_item(item, &federation.charters)]), [waits]);
+    assert_eq!(node.apply(), ["deferred 604", "cursor of kota-bandung"]);
+    node.give(Input::Tick);
+    assert_eq!(node.apply(), Vec::<String>::new(), "this program still cannot read it");
+    assert_eq!(node.engine.deferred().len(), 1);
+}
+
+#[test]
+fn a_result_names_the_contents_of_the_item_that_are_here_now() {
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
+    let (title, text) = (content("jalan rusak"), Content { commitment: 1, ..content("di depan pasar") });
+    let lodged = federation.node("kota-bandung").lodges();
+    let lodged = lodged.committing(&title, ContentClass::Public).committing(&text, ContentClass::Public);
+    let with = |contents: &[&Content]| {
+        received(lodged.signed().bytes, contents.iter().map(|content| content.to_wire()).collect())
+    };
+    let garbled = Content { commitment: 0, ..content("jalan bagus") };
+    let rows: [(&[&Content], u32); 5] =
+        [(&[&text], 0b10), (&[], 0), (&[&garbled], 0), (&[&title], 0b01), (&[&title, &text], 0b11)];
+    for (contents, expected) in rows {
+        let [result] = node.results("kota-bandung", vec![with(contents)])[..] else { panic!("one result") };
+        assert_eq!((result.outcome, result.contents), (LEAF_0, expected));
+        node.apply();
+    }
 }
 
 #[test]
@@ -163,13 +269,13 @@ fn refused_items_over_the_quota_get_no_record() {
     let (_federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let refused = |number: u64| Received::Refused {
         entry: EntryId([7; 32]),
-        refusal: Refusal::new(RefusalCode::BadSignature, "a test"),
+        refusal: Refusal::new(RefusalCode::UnknownKey, "a test"),
         bytes: number.to_be_bytes().to_vec().into(),
     };
     let most = QUOTAS.refused_records_a_day as u64;
     node.deliver("kota-bandung", (0..most).map(refused).collect());
     node.apply();
-    let outcome = ItemOutcome::Refused(RefusalCode::BadSignature.number());
+    let outcome = ItemOutcome::Refused(RefusalCode::UnknownKey.number());
     assert_eq!(node.deliver("kota-bandung", vec![refused(most)]), [outcome]);
     assert_eq!(node.batch.warnings, [Warning::RefusedUnkept(agency("kota-bandung"), 1)]);
     assert_eq!(node.apply(), ["cursor of kota-bandung"]);
@@ -220,7 +326,7 @@ fn an_automatic_action_is_put_off_until_the_node_may_sign() {
     node.apply();
     node.give(Input::PeerClocks(0));
     node.give(Input::Tick);
-    assert_eq!(node.apply(), ["leaf Arrived -> prov-jabar"]);
+    assert_eq!(node.apply(), ["leaf Arrived -> prov-jabar", "signature of 2"]);
 }
 
 #[test]

@@ -26,7 +26,14 @@ struct Memory {
 impl Memory {
     fn append(&mut self, entry: Entry, from: Option<&str>, routes: Vec<Route>) {
         let (index, from) = (LedgerIndex(self.leaves.len() as u64), from.map(agency));
-        self.leaves.push(Leaf { index, from, relays: 0, routes, signed: entry.signed.clone() });
+        self.leaves.push(Leaf {
+            index,
+            from,
+            relays: 0,
+            routes,
+            bytes: entry.bytes.clone(),
+            envelope: entry.envelope.clone(),
+        });
         self.entries.push(entry);
     }
 

@@ -9,8 +9,8 @@ use bytes::Bytes;
 
 use crate::base::ids::{AgencyId, ComplaintId, LedgerIndex};
 use crate::charter::Charters;
-use crate::entry::Entry;
 use crate::entry::content::Content;
+use crate::entry::{Entry, Envelope};
 use crate::routing::route::Route;
 
 /// A readable ledger. A view may have the newest leaves in a cache; a view without a cache is only slower.
@@ -95,8 +95,10 @@ pub struct Leaf {
     pub relays: u32,
     /// The links that it goes to.
     pub routes: Vec<Route>,
-    /// The bytes of the `SignedEntry`.
-    pub signed: Bytes,
+    /// The bytes of the `Entry`.
+    pub bytes: Bytes,
+    /// The entry's envelope.
+    pub envelope: Option<Envelope>,
 }
 
 /// A leaf in the cache.

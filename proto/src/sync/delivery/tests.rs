@@ -12,7 +12,7 @@ fn batch(index: u64, entries: &[u8], bytes: usize) -> FrameSummary {
 }
 
 fn stored(entry: u8, outcome: ItemOutcome) -> ItemResult {
-    ItemResult { entry: EntryId([entry; 32]), outcome }
+    ItemResult::without_contents(EntryId([entry; 32]), outcome)
 }
 
 fn linked(size: u64, have: Option<Cursor>) -> (Sender, Vec<SenderOutput>) {
@@ -138,9 +138,9 @@ fn a_full_window_stops_reading_until_an_ack_makes_room() {
 fn a_refused_item_is_reported_and_the_line_goes_on() {
     let (mut sender, _) = linked(2, None);
     sender.handle(SenderEvent::Prepared(batch(2, &[1, 2], 10)));
-    let results = vec![stored(1, ItemOutcome::Refused(203)), stored(2, ItemOutcome::Leaf(LedgerIndex(0)))];
+    let results = vec![stored(1, ItemOutcome::Refused(202)), stored(2, ItemOutcome::Leaf(LedgerIndex(0)))];
     let outputs = sender.handle(SenderEvent::Acknowledged { cursor: cursor(2), results });
-    assert_eq!(outputs, [SenderOutput::Store { cursor: cursor(2), refused: vec![(EntryId([1; 32]), 203)] }]);
+    assert_eq!(outputs, [SenderOutput::Store { cursor: cursor(2), refused: vec![(EntryId([1; 32]), 202)] }]);
     assert_eq!(sender.acknowledged_cursor(), cursor(2));
 }
 

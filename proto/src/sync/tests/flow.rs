@@ -3,7 +3,7 @@
 use super::*;
 use crate::admission::received::Received;
 use crate::base::limits;
-use crate::base::refusal::FaultCode;
+use crate::base::refusal::{DeferralCode, FaultCode};
 use crate::transparency::receipt::{ItemOutcome, ItemResult, Receipt};
 
 /// A frame of one item up to a cursor.
@@ -13,11 +13,16 @@ fn deliver(index: u64) -> wire::Deliver {
 
 fn taken(index: u64) -> Vec<Received> {
     let item = item(index as u8);
-    vec![Received::Deferred { entry: entry(index as u8), code: 601, detail: String::new(), item }]
+    vec![Received::Deferred {
+        entry: entry(index as u8),
+        code: DeferralCode::MissingParent,
+        detail: String::new(),
+        item,
+    }]
 }
 
 fn results(index: u64) -> Vec<ItemResult> {
-    vec![ItemResult { entry: entry(index as u8), outcome: ItemOutcome::Leaf(LedgerIndex(index)) }]
+    vec![ItemResult::without_contents(entry(index as u8), ItemOutcome::Leaf(LedgerIndex(index)))]
 }
 
 fn committed(job: u64, index: u64) -> Event {
@@ -38,7 +43,6 @@ fn checked_ack(index: u64, results: Vec<ItemResult>) -> Done {
         cursor: cursor(index),
         results,
         checkpoint: Vec::new(),
-        leaf_hashes: Vec::new(),
     };
     Done::CheckedAck(Ok(Box::new(CheckedAck { receipt, ack: ack(index), checkpoint: None })))
 }
@@ -190,8 +194,8 @@ fn a_new_leaf_is_read_and_sent_and_its_receipt_is_stored() {
     let after = Some(cursor(10).to_wire());
     assert_eq!(side.says(), [Kind::Deliver(wire::Deliver { after, ..prepared(11, &[1]).frame })]);
     assert_eq!(side.hears(Kind::Ack(ack(11))), [start(6, Job::CheckAck(ack(11)))]);
-    let refused = vec![(entry(1), 203)];
-    let results = vec![ItemResult { entry: entry(1), outcome: ItemOutcome::Refused(203) }];
+    let refused = vec![(entry(1), 202)];
+    let results = vec![ItemResult::without_contents(entry(1), ItemOutcome::Refused(202))];
     let expected = [
         Action::Release(JobId(5)),
         peer(PeerChange::Refused(1)),

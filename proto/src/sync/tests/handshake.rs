@@ -44,7 +44,7 @@ fn a_link_comes_up_step_by_step() {
     let expected = [
         Action::Peer(PeerChange::ClockOffset(7)),
         Action::Peer(PeerChange::Heard),
-        Action::Peer(PeerChange::Linked { protocol: 1, charter_version: 1 }),
+        Action::Peer(PeerChange::Linked { protocol: 2, charter_version: 1 }),
         start(3, look),
     ];
     assert_eq!((side.does(done(2, Done::Compared(None))), side.session.reads()), (expected.to_vec(), false));
@@ -78,7 +78,7 @@ fn a_hello_of_another_agency_or_federation_ends_the_link() {
 fn a_protocol_that_nobody_speaks_ends_the_link_with_both_ranges() {
     let (mut side, federation) = awaiting_hello(|_| {});
     let hello = wire::Hello { protocol_min: 7, protocol_max: 9, ..hello(&federation.charters) };
-    let reason = "the peer speaks versions 7 to 9, this node 1 to 1".to_owned();
+    let reason = "the peer speaks versions 7 to 9, this node 2 to 2".to_owned();
     let end = End::Fault(FaultCode::NoCommonVersion, reason);
     assert_eq!(side.hears(Kind::Hello(hello)), [Action::Close(Close { end, was_success: false })]);
 }
@@ -159,7 +159,7 @@ fn nothing_is_taken_before_this_node_may_sign_and_has_signed() {
     );
     assert_eq!((side.does(Event::Guard(GuardState::Clear)), side.session.reads()), (vec![], false));
     let signed = Signed { size: LedgerIndex(10), note: Arc::from(&b"newer"[..]) };
-    let linked = PeerChange::Linked { protocol: 1, charter_version: 1 };
+    let linked = PeerChange::Linked { protocol: 2, charter_version: 1 };
     let look = Job::CheckCheckpoints { notes: vec![THEIRS.to_vec()] };
     assert_eq!(side.does(Event::Signed(signed)), [Action::Peer(linked), start(3, look)]);
     side.does(done(3, Done::CheckpointsChecked(CheckedCheckpoints::default())));

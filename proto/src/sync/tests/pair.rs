@@ -10,8 +10,9 @@ use rand::{RngExt, SeedableRng};
 use super::*;
 use crate::admission::received::Received;
 use crate::base::limits;
+use crate::base::refusal::DeferralCode;
 use crate::fixture::entry_key;
-use crate::transparency::receipt::{ItemOutcome, ItemResult, Receipt};
+use crate::transparency::receipt::{Deferral, ItemOutcome, ItemResult, Receipt};
 
 /// A node with one session. Its entries are numbers.
 struct Node {
@@ -129,7 +130,7 @@ impl Node {
             Job::Check { items } => {
                 let received = |item: wire::Item| Received::Deferred {
                     entry: id_of(number_of(&item)),
-                    code: 601,
+                    code: DeferralCode::MissingParent,
                     detail: String::new(),
                     item,
                 };
@@ -140,7 +141,7 @@ impl Node {
                 let result = |received: &Received| {
                     let Received::Deferred { entry, item, .. } = received else { panic!("{received:?}") };
                     self.taken.push(number_of(item));
-                    ItemResult { entry: *entry, outcome: ItemOutcome::Deferred(601) }
+                    ItemResult::without_contents(*entry, ItemOutcome::Deferred(Deferral::kept(601)))
                 };
                 Done::Committed { results: Some(items.iter().map(result).collect()), checkpoint: Arc::from(CHECKPOINT) }
             }
@@ -155,7 +156,6 @@ impl Node {
                     cursor,
                     results,
                     checkpoint,
-                    leaf_hashes: Vec::new(),
                 };
                 Done::Acknowledged(receipt.sign(&key))
             }

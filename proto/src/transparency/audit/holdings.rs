@@ -16,7 +16,6 @@ use crate::charter::Charters;
 use crate::entry::{Body, CaseAct, CustodyAct, Entry, Place};
 use crate::routing::cursor::Cursor;
 use crate::tlog::checkpoint::{Checkpoint, CheckpointKeys};
-use crate::tlog::tree::leaf_hash;
 use crate::transparency::evidence::HELD;
 use crate::transparency::receipt::Receipt;
 use crate::transparency::watch::VerifiedCheckpoint;
@@ -71,7 +70,6 @@ pub struct Holdings {
 pub(super) struct Acknowledged {
     pub(super) epoch: Epoch,
     pub(super) index: LedgerIndex,
-    pub(super) hash: [u8; 32],
     pub(super) receipt: ReceiptRef,
 }
 
@@ -80,7 +78,7 @@ pub(super) struct Acknowledged {
 pub(super) struct Authored {
     /// The leaf in the own ledger.
     pub(super) leaf: LedgerIndex,
-    pub(super) hash: [u8; 32],
+    pub(super) id: EntryId,
     pub(super) clock: HybridClock,
     pub(super) charter_version: u64,
 }
@@ -178,14 +176,13 @@ impl Holdings {
         let Some(parsed) = parsed else { return };
         // Receipts from before the scope count for offers only. Without them an offer would look undelivered.
         let counts = |entry: &EntryId| is_in_scope || self.offers.contains_key(entry);
-        let leaves = parsed.leaves().zip(&parsed.leaf_hashes);
-        let leaves: Vec<_> = leaves.filter(|((entry, _), _)| counts(entry)).collect();
+        let leaves: Vec<_> = parsed.leaves().filter(|(entry, _)| counts(entry)).collect();
         if leaves.is_empty() && !is_in_scope {
             return;
         }
         let Some(epoch) = self.checkpoint(&parsed.checkpoint) else { return };
-        for ((entry, index), hash) in leaves {
-            self.acknowledged.insert(entry, Acknowledged { epoch, index, hash: *hash, receipt });
+        for (entry, index) in leaves {
+            self.acknowledged.insert(entry, Acknowledged { epoch, index, receipt });
         }
     }
 
@@ -234,8 +231,8 @@ impl Holdings {
             _ => {}
         }
         if is_in_scope {
-            let (hash, charter_version) = (leaf_hash(&entry.signed), entry.charter_version);
-            let authored = Authored { leaf, hash, clock: entry.clock, charter_version };
+            let charter_version = entry.charter.version;
+            let authored = Authored { leaf, id: entry.id, clock: entry.clock, charter_version };
             if let Some(other) = self.authored.insert(entry.place, authored) {
                 self.doubled.push((other.leaf, leaf));
             }

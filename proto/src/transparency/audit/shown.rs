@@ -10,7 +10,8 @@ use std::sync::Arc;
 use super::answer::{Answer, NoProof};
 use crate::base::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
 use crate::charter::Charters;
-use crate::tlog::tree::{ProofError, TreeNodes, leaf_hash};
+use crate::entry::id_in;
+use crate::tlog::tree::{ProofError, TreeNodes};
 use crate::transparency::watch::{Prefix, VerifiedCheckpoint};
 use crate::wire;
 
@@ -68,7 +69,7 @@ impl Shown {
         let epoch = tree.checkpoint.epoch;
         self.take_proofs(indexes().take(leaves.len()).collect(), nodes, tree)?;
         for (index, signed) in indexes().zip(&leaves) {
-            if self.leaf_hash(epoch, index) != Some(leaf_hash(signed)) {
+            if self.leaf_hash(epoch, index) != id_in(signed).map(|id| id.0) {
                 return Err(NoProof::Checkpoint(format!(
                     "the bytes that it shows as leaf {index} are not in its tree"
                 )));

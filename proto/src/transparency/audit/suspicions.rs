@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::Records;
 use super::holdings::{Holdings, Linked, Publication};
 use super::shown::Shown;
+use crate::admission::signing_key;
 use crate::base::ids::{ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::charter::{Charter, Charters};
 use crate::entry::{Entry, Place};
@@ -38,6 +39,7 @@ impl<R: Records> Suspicions<'_, R> {
         found.extend(self.back_dated()?);
         found.extend(self.concealed()?);
         found.extend(self.withheld());
+        found.extend(self.unsigned());
         found.extend(self.offers()?);
         found.extend(self.misreported()?);
         Ok(found)
@@ -88,7 +90,7 @@ impl<R: Records> Suspicions<'_, R> {
         let mut found = Vec::new();
         for (id, acknowledged) in &self.holdings.acknowledged {
             let shown = self.shown.leaf_hash(acknowledged.epoch, acknowledged.index);
-            if shown.is_some_and(|hash| hash != acknowledged.hash)
+            if shown.is_some_and(|hash| hash != id.0)
                 && let Some(linked) = self.holdings.entries.get(id)
             {
                 let (entry, receipt) = (self.records.entry(linked.leaf)?, self.records.receipt(acknowledged.receipt)?);
@@ -103,7 +105,7 @@ impl<R: Records> Suspicions<'_, R> {
     fn displaced(&self) -> Found<R> {
         let mut found = Vec::new();
         for (place, authored) in &self.holdings.authored {
-            if self.shown.leaf_hash(place.epoch, place.index).is_some_and(|hash| hash != authored.hash) {
+            if self.shown.leaf_hash(place.epoch, place.index).is_some_and(|hash| hash != authored.id.0) {
                 let entry = self.records.entry(authored.leaf)?;
                 let leaf = self.shown.leaf_proof(place.epoch, place.index);
                 found.push(Finding::ForkedLeaf(wire::Displaced { entry, leaf }));
@@ -222,16 +224,32 @@ impl<R: Records> Suspicions<'_, R> {
             }
             // Node entries are not routed.
             if entry.complaint.is_some()
-                && self.is_overseer_since(adopted.max(entry.charter_version))
+                && self.is_overseer_since(adopted.max(entry.charter.version))
                 && let Some(leaf) = self.shown.leaf_proof(received.epoch, *index)
             {
-                found.push(Finding::Withheld(wire::Withheld { entry: entry.signed.to_vec(), leaf: Some(leaf) }));
+                found.push(Finding::Withheld(wire::Withheld { entry: entry.signed().to_vec(), leaf: Some(leaf) }));
             }
             if entry.author == self.holdings.assignment.agency {
-                adopted = adopted.max(entry.charter_version);
+                adopted = adopted.max(entry.charter.version);
             }
         }
         found
+    }
+
+    /// Entries that the auditor lacks, and that the agency shows without their author's signature.
+    fn unsigned(&self) -> Vec<Finding> {
+        let Some(epoch) = self.shown.epoch() else { return Vec::new() };
+        let lacked = self.shown.whole.values().filter_map(|(index, signed)| Some((*index, signed.as_ref()?)));
+        let is_signed = |signed: &Vec<u8>| {
+            let entry = Entry::parse(signed.clone().into(), &self.holdings.federation).ok()?;
+            Some(signing_key(&entry, self.charters).is_ok_and(|key| entry.verify(&key.public)))
+        };
+        let unsigned = lacked.filter(|(_, signed)| is_signed(signed) == Some(false));
+        let found = unsigned.map(|(index, signed)| {
+            let leaf = self.shown.leaf_proof(epoch, index);
+            Finding::Unsigned(wire::Unsigned { entry: signed.clone(), leaf })
+        });
+        found.collect()
     }
 
     /// Whether the auditor oversees the agencies by this charter version and by all later ones. The agency may have routed the entry by any of
@@ -292,7 +310,7 @@ impl<R: Records> Suspicions<'_, R> {
             }
             let Some(case) = self.records.case(&complaint)? else { continue };
             if counts_as_held(&case.complaint, &case.entries, agency, publication.epoch, publication.size) {
-                let entries = case.entries.into_iter().map(|entry| entry.signed.to_vec()).collect();
+                let entries = case.entries.into_iter().map(|entry| entry.signed().to_vec()).collect();
                 cases.push(wire::CaseHistory { entries });
             }
         }

@@ -14,6 +14,8 @@ use proptest::prelude::*;
 
 use super::holdings::Assignment;
 use super::*;
+use crate::base::ids::EntryId;
+use crate::entry::signed_bytes;
 use crate::fixture::ledger::Ledger;
 use crate::fixture::{Case, DAY, Federation, MINUTE, START, agency, member_of};
 use crate::routing::cursor::Cursor;
@@ -42,7 +44,7 @@ impl Records for Memory {
     type Error = Infallible;
 
     fn entry(&self, leaf: LedgerIndex) -> Result<Vec<u8>, Infallible> {
-        Ok(self.leaves[usize::try_from(leaf.0).expect("small")].0.signed.to_vec())
+        Ok(self.leaves[usize::try_from(leaf.0).expect("small")].0.signed().to_vec())
     }
 
     fn receipt(&self, receipt: ReceiptRef) -> Result<Vec<u8>, Infallible> {
@@ -96,21 +98,21 @@ impl<'f> Scene<'f> {
             signs_at: LATER,
         };
         scene.own.leaves.push((lodged.clone(), START));
-        scene.shown.push(&lodged.signed);
+        scene.shown.push_entry(&lodged);
         let offer = federation.node(MINISTRY).forwards(&scene.case).to(PROVINCE).answer_by(START + DAY).at_leaf(1);
         scene.has(&offer.entry());
-        scene.shown.push(&offer.entry().signed);
+        scene.shown.push_entry(&offer.entry());
         scene.has_receipt(&lodged, LODGED, START + MINUTE);
         scene.has_receipt(&offer.entry(), OFFER, START + MINUTE);
         scene.case.later(5 * MINUTE);
         let accepted = federation.node(PROVINCE).accepts(&scene.case).at_leaf(ACCEPTED).entry();
         scene.has(&accepted);
-        scene.shown.push(&accepted.signed);
+        scene.shown.push_entry(&accepted);
         scene.seen.push(scene.shown.signed(PROVINCE, START + 6 * MINUTE));
         scene.case.later(5 * MINUTE);
         let progressed = federation.node(PROVINCE).progresses(&scene.case).at_leaf(PROGRESSED).entry();
         scene.has(&progressed);
-        scene.shown.push(&progressed.signed);
+        scene.shown.push_entry(&progressed);
         scene.shown.push(b"leaf 7");
         scene.seen.push(scene.shown.signed(PROVINCE, START + 30 * MINUTE));
         scene.case.later(30 * MINUTE);
@@ -146,8 +148,7 @@ impl<'f> Scene<'f> {
 
     /// The province shows another leaf in this place.
     fn rewrites(&mut self, index: u64, leaf: &[u8]) {
-        self.shown.leaves[usize::try_from(index).expect("small")] = leaf.to_vec();
-        self.shown = Ledger::of(&self.shown.leaves);
+        self.shown = self.shown.rewritten(index, leaf);
     }
 
     fn holdings(&self) -> Holdings {
@@ -202,11 +203,10 @@ fn kinds(audited: &Audited) -> Vec<Finding> {
     audited.findings.iter().map(|(_, statement)| statement.finding).collect()
 }
 
-/// The province's ledger begins anew with this leaf, and gets back what it had.
+/// The province's ledger begins anew with the entry in this `SignedEntry`, and gets back what it had.
 fn begins_anew<'f>(scene: &Scene<'f>, first: &[u8]) -> Scene<'f> {
     let mut scene = scene.clone();
-    scene.shown.leaves.insert(0, first.to_vec());
-    scene.shown = Ledger::of(&scene.shown.leaves);
+    scene.shown = scene.shown.preceded_by(first);
     scene.epoch = Epoch(2);
     scene
 }
@@ -224,7 +224,7 @@ fn declaration(federation: &Federation) -> Entry {
 fn keeps_back(federation: &Federation) -> (Scene<'_>, Entry) {
     let mut scene = Scene::overseen(federation);
     let lodged = federation.node(PROVINCE).lodges().at(START + 40 * MINUTE).at_leaf(8).entry();
-    scene.shown.push(&lodged.signed);
+    scene.shown.push_entry(&lodged);
     scene.received = Some(Cursor::end(Epoch::FIRST, LedgerIndex(9), 0));
     (scene, lodged)
 }
@@ -274,7 +274,7 @@ fn a_clock_that_was_corrected_within_the_margin_accuses_nobody() {
     let mut scene = Scene::honest(&federation);
     scene.signs_at = START + 21 * MINUTE;
     scene.finds(&[]);
-    scene.shown = Ledger::of(&scene.shown.leaves[..7]);
+    scene.shown = scene.shown.cut_to(7);
     scene.signs_at = START + 40 * MINUTE;
     scene.finds(&[]);
     scene.signs_at = START + 41 * MINUTE;

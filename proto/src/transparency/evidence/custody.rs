@@ -10,7 +10,6 @@ use crate::base::ids::{AgencyId, Epoch, LedgerIndex};
 use crate::base::limits;
 use crate::complaint::Complaint;
 use crate::entry::{Body, Entry};
-use crate::tlog::tree::leaf_hash;
 use crate::wire::{self, concealed::KnownBy, entry::Body as Wire};
 
 /// Name of the figure that counts the complaints that an agency holds and whose work has not ended.
@@ -65,7 +64,7 @@ fn known_since(
     match &concealed.known_by {
         Some(KnownBy::Leaf(proof)) => {
             let leaf = judge.leaf(Some(proof), accused)?;
-            if leaf.hash != leaf_hash(&concealed.left_out) {
+            if leaf.hash != left_out.id.0 {
                 return Err(no_contradiction("the leaf is another entry"));
             }
             Ok((leaf.checkpoint.epoch, leaf.index))
@@ -149,8 +148,8 @@ fn fold(judge: &Judge<'_>, entries: &[Entry]) -> Result<Complaint, NotProven> {
         if entry.complaint != Some(complaint.id()) || !entry.parents.iter().all(|parent| complaint.contains(parent)) {
             return Err(unreadable(format!("{} comes before its parents", named(entry))));
         }
-        let charter = judge.charters.version(entry.charter_version);
-        let charter = charter.ok_or_else(|| unreadable(format!("charter {} is not here", entry.charter_version)))?;
+        let charter = judge.charters.named(&entry.charter);
+        let charter = charter.ok_or_else(|| unreadable(format!("charter {} is not here", entry.charter.version)))?;
         complaint.insert(entry, charter);
     }
     Ok(complaint)

@@ -19,8 +19,8 @@ use crate::base::limits;
 use crate::charter::{Charter, CharterTrustError, Charters};
 use crate::wire;
 
-const FORMAT: &str = "sinergi evidence v1\n";
-const DOMAIN: &[u8] = b"sinergi/evidence/v1\0";
+const FORMAT: &str = "sinergi evidence v2\n";
+const DOMAIN: &[u8] = b"sinergi/evidence/v2\0";
 const LINE: usize = 76;
 
 /// Evidence before it is signed.

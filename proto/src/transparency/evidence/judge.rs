@@ -24,6 +24,7 @@ impl Judge<'_> {
             Kind::Concealed(concealed) => custody::concealed(self, &accused, concealed),
             Kind::Misreported(reported) => custody::misreported(self, &accused, reported),
             Kind::Withheld(withheld) => offers::withheld(self, &accused, withheld),
+            Kind::Unsigned(unsigned) => offers::unsigned(self, &accused, unsigned),
             Kind::Undelivered(offer) => offers::undelivered(self, &accused, offer, made_at),
             Kind::Unanswered(offer) => offers::unanswered(self, &accused, offer, made_at),
             Kind::Unresponsive(silence) => offers::unresponsive(self, &accused, silence),

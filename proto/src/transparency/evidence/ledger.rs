@@ -2,14 +2,16 @@
 //!
 //! Must not know how an accusation was found.
 
+use bytes::Bytes;
+
 use super::parts::{Judge, NotProven, by, complaint_text, named, no_contradiction, time};
 use super::{Finding, Statement};
 use crate::base::ids::{AgencyId, Epoch, LedgerIndex};
 use crate::base::limits;
-use crate::entry::{Entry, Place};
+use crate::entry::{Body, Entry, ParseError, Place, id_in};
 use crate::routing::route::reset_of;
 use crate::tlog::checkpoint::Checkpoint;
-use crate::tlog::tree::{check_consistency, leaf_hash, parse_hash};
+use crate::tlog::tree::{check_consistency, parse_hash};
 use crate::wire;
 
 /// Judges `forked`: two entries with one place.
@@ -78,7 +80,7 @@ pub(super) fn displaced(
     if (entry.place.epoch, entry.place.index) != (leaf.checkpoint.epoch, leaf.index) {
         return Err(no_contradiction("the entry and the leaf have different places"));
     }
-    if leaf.hash == leaf_hash(&forked.entry) {
+    if leaf.hash == entry.id.0 {
         return Err(no_contradiction("the entry is that leaf"));
     }
     let text = format!(
@@ -136,24 +138,23 @@ pub(super) fn undeclared(
     if epoch <= Epoch::FIRST || leaf.index.0 != 0 {
         return Err(no_contradiction(format!("leaf {} of epoch {epoch} declares nothing", leaf.index)));
     }
-    if leaf.hash != leaf_hash(&begun.first) {
+    if Some(leaf.hash) != id_in(&begun.first).map(|id| id.0) {
         return Err(no_contradiction("the leaf is another entry"));
     }
     // The accused signed that its ledger begins with these bytes, even if they are no entry.
-    let first = judge.unsigned_entry("first leaf", &begun.first).ok();
+    let first = match Entry::parse(Bytes::copy_from_slice(&begun.first), judge.federation) {
+        Err(ParseError::LaterVersion(version)) => {
+            let problem = format!("it is of version {version}: a later program can tell whether it declares the epoch");
+            return Err(NotProven::Unreadable { part: "first leaf", problem });
+        }
+        read => read.ok(),
+    };
     let what = first
         .as_ref()
         .map_or_else(|| "no entry at all".to_owned(), |first| format!("{} by {}", named(first), first.author));
-    if let Some(first) = first.filter(|first| declares(first, accused, epoch)) {
-        match judge.is_signed(&first) {
-            Some(true) => return Err(no_contradiction(format!("epoch {epoch} is declared"))),
-            None => {
-                return Err(no_contradiction(format!(
-                    "epoch {epoch} may be declared: the key of its first leaf is not known"
-                )));
-            }
-            Some(false) => {}
-        }
+    // Its envelope does not count: the accused's checkpoint covers the declaration itself, and an accuser could spoil the envelope.
+    if first.is_some_and(|first| declares(&first, accused, epoch)) {
+        return Err(no_contradiction(format!("epoch {epoch} is declared")));
     }
     let text = format!(
         "{accused} signed epoch {epoch} of its ledger, with {} leaves{}. The first of them is {what}, where it had to declare why the epoch \
@@ -166,7 +167,9 @@ pub(super) fn undeclared(
 
 fn declares(first: &Entry, accused: &AgencyId, epoch: Epoch) -> bool {
     let place = Place { epoch, index: LedgerIndex::default() };
-    reset_of(first).is_some() && first.author == *accused && first.place == place
+    // A later program may know the body.
+    let may_declare = reset_of(first).is_some() || first.body == Body::Unknown;
+    may_declare && first.author == *accused && first.place == place
 }
 
 /// Judges `omitted`: a receipt names a leaf, and the tree holds another leaf there.
@@ -175,12 +178,12 @@ pub(super) fn omitted(judge: &Judge<'_>, accused: &AgencyId, omitted: &wire::Omi
     let receipt = judge.receipt(&omitted.receipt, accused)?;
     let acknowledged = judge.checkpoint(&receipt.checkpoint, accused)?;
     let leaf = judge.leaf(omitted.leaf.as_ref(), accused)?;
-    let named_leaf = receipt.leaves().zip(&receipt.leaf_hashes).find(|((id, _), _)| *id == entry.id);
-    let ((_, index), hash) = named_leaf.ok_or_else(|| no_contradiction("the receipt names another entry"))?;
+    let named_leaf = receipt.leaves().find(|(id, _)| *id == entry.id);
+    let (_, index) = named_leaf.ok_or_else(|| no_contradiction("the receipt names another entry"))?;
     if (acknowledged.epoch, index) != (leaf.checkpoint.epoch, leaf.index) {
         return Err(no_contradiction("the receipt and the leaf name different places"));
     }
-    if leaf.hash == *hash {
+    if leaf.hash == entry.id.0 {
         return Err(no_contradiction("the leaf is what the receipt says"));
     }
     let text = format!(

@@ -7,7 +7,6 @@ use super::parts::{Judge, NotProven, complaint_text, named, no_contradiction, ti
 use super::{Finding, Statement};
 use crate::base::ids::AgencyId;
 use crate::entry::{Body, CaseAct, Entry};
-use crate::tlog::tree::leaf_hash;
 use crate::wire::{self, unanswered::ReachedBy};
 
 /// Judges `withheld`: the accused's ledger holds an entry that the accuser should have got.
@@ -16,9 +15,10 @@ pub(super) fn withheld(
     accused: &AgencyId,
     withheld: &wire::Withheld,
 ) -> Result<Statement, NotProven> {
-    let entry = judge.entry("entry", &withheld.entry)?;
+    // Its envelope does not count: the accused's checkpoint covers the entry, and the accused could show it without an envelope.
+    let entry = judge.unsigned_entry("entry", &withheld.entry)?;
     let leaf = judge.leaf(withheld.leaf.as_ref(), accused)?;
-    if leaf.hash != leaf_hash(&withheld.entry) {
+    if leaf.hash != entry.id.0 {
         return Err(no_contradiction("the leaf is another entry"));
     }
     let text = format!(
@@ -31,6 +31,31 @@ pub(super) fn withheld(
     );
     let complaint = complaint_text(entry.complaint);
     Ok(Statement { finding: Finding::Withheld, accused: accused.clone(), complaint, text })
+}
+
+/// Judges `unsigned`: the accused's ledger holds an entry, and the envelope that is shown with it does not verify. The accuser states that the accused
+/// showed this envelope.
+pub(super) fn unsigned(judge: &Judge<'_>, accused: &AgencyId, shown: &wire::Unsigned) -> Result<Statement, NotProven> {
+    let entry = judge.unsigned_entry("entry", &shown.entry)?;
+    let leaf = judge.leaf(shown.leaf.as_ref(), accused)?;
+    if leaf.hash != entry.id.0 {
+        return Err(no_contradiction("the leaf is another entry"));
+    }
+    if judge.is_signed(&entry)? {
+        return Err(no_contradiction(format!("{} signed it", entry.author)));
+    }
+    let text = format!(
+        "{accused} holds {} by {} as leaf {} of its ledger{}. The accuser states that {accused} showed it without a signature of {} that \
+         verifies: the entry says nothing about {}.",
+        named(&entry),
+        entry.author,
+        leaf.index,
+        signed_at(&leaf.checkpoint),
+        entry.author,
+        entry.author,
+    );
+    let complaint = complaint_text(entry.complaint);
+    Ok(Statement { finding: Finding::Unsigned, accused: accused.clone(), complaint, text })
 }
 
 /// Judges `undelivered`: an offer did not arrive in time.

@@ -12,7 +12,6 @@ use prost::Message;
 use crate::admission::{Verdict, signing_key};
 use crate::base::ids::{AgencyId, ComplaintId, LedgerIndex};
 use crate::base::limits;
-use crate::base::refusal::RefusalCode;
 use crate::charter::Charters;
 use crate::entry::Entry;
 use crate::tlog::checkpoint::Checkpoint;
@@ -63,7 +62,7 @@ pub enum NotProven {
 /// The judge of a federation's accusations.
 #[derive(Clone, Copy, Debug)]
 pub struct Judge<'a> {
-    federation: &'a str,
+    pub(super) federation: &'a str,
     /// The charters.
     pub(super) charters: &'a Charters,
 }
@@ -105,12 +104,15 @@ impl<'a> Judge<'a> {
             .map_err(|refusal| NotProven::Unreadable { part, problem: refusal.to_string() })
     }
 
-    /// Whether the entry's author signed it. `None` if the charters here cannot tell.
-    pub(super) fn is_signed(&self, entry: &Entry) -> Option<bool> {
+    /// Whether the entry's author signed it, in the envelope that it came with.
+    ///
+    /// # Errors
+    /// When the charter that the entry names is not here.
+    pub(super) fn is_signed(&self, entry: &Entry) -> Result<bool, NotProven> {
         match signing_key(entry, self.charters) {
-            Ok(key) => Some(entry.verify(&key.public)),
-            Err(Verdict::Refuse(refusal)) if refusal.code != RefusalCode::KeyNotValidThen => Some(false),
-            Err(_) => None,
+            Ok(key) => Ok(entry.verify(&key.public)),
+            Err(Verdict::Refuse(_)) => Ok(false),
+            Err(verdict) => Err(NotProven::Signature { part: "entry", problem: format!("{verdict:?}") }),
         }
     }
 

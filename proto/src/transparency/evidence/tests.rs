@@ -1,11 +1,12 @@
 //! The judge confirms every finding against a dishonest agency, and none against an honest agency that looks similar.
 
+use bytes::Bytes;
 use proptest::prelude::*;
 use prost::Message;
 
 use super::{Evidence, EvidenceError, Finding, HELD, Judge, NotProven, Opened, Statement};
 use crate::base::ids::Epoch;
-use crate::entry::Entry;
+use crate::entry::{Entry, Envelope, signed_bytes};
 use crate::fixture::ledger::Ledger;
 use crate::fixture::{Case, DAY, Federation, MINUTE, START, Writing, agency, entry_key};
 use crate::wire::{self, accusation::Finding as Kind, concealed::KnownBy, unanswered::ReachedBy};
@@ -36,7 +37,7 @@ fn contradicts_nothing(federation: &Federation, accused: &str, finding: Kind) {
 }
 
 fn signed(entry: &Entry) -> Vec<u8> {
-    entry.signed.to_vec()
+    entry.signed().to_vec()
 }
 
 #[test]
@@ -100,7 +101,7 @@ fn an_own_entry_that_its_ledger_replaced_is_a_fork() {
     case.later(MINUTE);
     let entry = federation.node(PROVINCE).responds(&case).at_leaf(3).entry();
     let mut honest = Ledger::filled(3);
-    honest.push(&entry.signed);
+    honest.push_entry(&entry);
     honest.push(b"next");
     let mut rewritten = Ledger::filled(3);
     rewritten.push(b"a milder answer");
@@ -143,7 +144,7 @@ fn a_new_epoch_that_begins_with_anything_but_its_declaration_is_a_roll_back() {
     };
     let begun = |first: &[u8], epoch: u32, index: u64| {
         let mut ledger = Ledger::default();
-        ledger.push(first);
+        ledger.push_signed(first);
         ledger.push(b"next");
         let leaf = Some(ledger.proves_in(Epoch(epoch), index, CITY, START));
         Kind::UndeclaredEpoch(wire::Undeclared { first: first.to_vec(), leaf })
@@ -152,11 +153,12 @@ fn a_new_epoch_that_begins_with_anything_but_its_declaration_is_a_roll_back() {
     contradicts_nothing(&federation, CITY, begun(&declared, 2, 0));
     let lodged = signed(&federation.node(CITY).lodges().at_leaf(0).entry());
     proves(&federation, CITY, begun(&lodged, 2, 0), Finding::RolledBack);
-    proves(&federation, CITY, begun(b"no entry", 2, 0), Finding::RolledBack);
+    let no_entry = signed_bytes(b"no entry".as_slice().into(), None);
+    proves(&federation, CITY, begun(&no_entry, 2, 0), Finding::RolledBack);
     // The first epoch may begin with any leaf, and only the first leaf declares.
     contradicts_nothing(&federation, CITY, begun(&lodged, 1, 0));
     contradicts_nothing(&federation, CITY, begun(&lodged, 2, 1));
-    // The declaration of another epoch or of another agency, or one that it did not sign, declares nothing.
+    // The declaration of another epoch or of another agency declares nothing.
     proves(&federation, CITY, begun(&declared, 3, 0), Finding::RolledBack);
     let mut of_another = begins(2);
     of_another.draft.author = agency(PROVINCE);
@@ -166,19 +168,81 @@ fn a_new_epoch_that_begins_with_anything_but_its_declaration_is_a_roll_back() {
         begun(&signed(&of_another.signed_with(entry_key(PROVINCE)).entry()), 2, 0),
         Finding::RolledBack,
     );
-    proves(
-        &federation,
-        CITY,
-        begun(&signed(&begins(2).signed_with(entry_key(PROVINCE)).entry()), 2, 0),
-        Finding::RolledBack,
-    );
-    // By a charter that the judge does not know, the signature may be good.
-    let by_a_later_charter = begins(2).under_charter(9);
-    contradicts_nothing(&federation, CITY, begun(&signed(&by_a_later_charter.entry()), 2, 0));
+    // The accused's checkpoint signs the declaration, whatever key and charter the declaration names.
+    contradicts_nothing(&federation, CITY, begun(&signed(&begins(2).signed_with(entry_key(PROVINCE)).entry()), 2, 0));
+    contradicts_nothing(&federation, CITY, begun(&signed(&begins(2).under_charter(9).entry()), 2, 0));
     // The leaf is shown whole.
     let Kind::UndeclaredEpoch(mut other) = begun(&declared, 2, 0) else { unreachable!("just made") };
     other.first = lodged;
     contradicts_nothing(&federation, CITY, Kind::UndeclaredEpoch(other));
+}
+
+#[test]
+fn a_first_leaf_of_a_later_version_may_be_a_declaration() {
+    let federation = Federation::new();
+    let mut writing = federation.node(CITY).witnesses().at_leaf(0);
+    writing.draft.place.epoch = Epoch(2);
+    let begun = |signed: Bytes| {
+        let mut ledger = Ledger::default();
+        ledger.push_signed(&signed);
+        let leaf = Some(ledger.proves_in(Epoch(2), 0, CITY, START));
+        Kind::UndeclaredEpoch(wire::Undeclared { first: signed.to_vec(), leaf })
+    };
+    let later_version = begun(writing.edited(|entry| entry.version = 3));
+    let judged = judged(&federation, &against(CITY, later_version));
+    assert!(matches!(judged, Err(NotProven::Unreadable { .. })), "{judged:?}");
+    contradicts_nothing(&federation, CITY, begun(writing.edited(|entry| entry.body = None)));
+    proves(&federation, CITY, begun(writing.signed().bytes), Finding::RolledBack);
+}
+
+#[test]
+fn an_entry_without_its_author_s_signature_is_stated_against_the_ledger_that_shows_it() {
+    let federation = Federation::new();
+    let entry = federation.node(PROVINCE).lodges().entry();
+    let mut ledger = Ledger::filled(3);
+    ledger.push_entry(&entry);
+    let shown = |envelope: Option<&Envelope>, index| {
+        let (entry, leaf) = (signed_bytes(entry.bytes.clone(), envelope), Some(ledger.proves(index, CITY, START)));
+        Kind::Unsigned(wire::Unsigned { entry: entry.to_vec(), leaf })
+    };
+    proves(&federation, CITY, shown(None, 3), Finding::Unsigned);
+    let of_another = federation.node(PROVINCE).lodges().at(START + 1).entry();
+    proves(&federation, CITY, shown(of_another.envelope.as_ref(), 3), Finding::Unsigned);
+    contradicts_nothing(&federation, CITY, shown(entry.envelope.as_ref(), 3));
+    contradicts_nothing(&federation, CITY, shown(None, 2));
+}
+
+#[test]
+fn an_accuser_who_spoils_the_envelope_of_a_declaration_convicts_nobody() {
+    let federation = Federation::new();
+    let mut writing = federation.node(CITY).witnesses().at_leaf(0);
+    writing.draft.place.epoch = Epoch(2);
+    let reason = wire::ResetReason::Restored.into();
+    writing.draft.body =
+        wire::entry::Body::LedgerReset(wire::LedgerReset { old_epoch: 1, reason, ..Default::default() });
+    let declaration = writing.entry();
+    let mut ledger = Ledger::default();
+    ledger.push_entry(&declaration);
+    let leaf = ledger.proves_in(Epoch(2), 0, CITY, START);
+    let begun = |change: &dyn Fn(&mut wire::SignedEntry)| {
+        let mut first = wire::SignedEntry::decode(declaration.signed()).expect("a signed entry");
+        change(&mut first);
+        Kind::UndeclaredEpoch(wire::Undeclared { first: first.encode_to_vec(), leaf: Some(leaf.clone()) })
+    };
+    contradicts_nothing(&federation, CITY, begun(&|_| ()));
+    contradicts_nothing(&federation, CITY, begun(&|first| first.envelope = None));
+    let spoiled: [fn(&mut wire::Envelope); 3] = [
+        |envelope| envelope.signature = [&[envelope.signature[0] ^ 1], &envelope.signature[1..]].concat().into(),
+        |envelope| envelope.signature.clear(),
+        |envelope| envelope.size = 2,
+    ];
+    for spoil in spoiled {
+        contradicts_nothing(&federation, CITY, begun(&|first| first.envelope.iter_mut().for_each(spoil)));
+    }
+    // A changed declaration is not the leaf.
+    let changed =
+        |first: &mut wire::SignedEntry| first.entry = [first.entry.as_ref(), &[0xc0, 0x3e, 1]].concat().into();
+    contradicts_nothing(&federation, CITY, begun(&changed));
 }
 
 #[test]
@@ -187,7 +251,7 @@ fn an_acknowledged_entry_that_is_no_longer_there_is_omitted() {
     let case = federation.case_at(MINISTRY);
     let offer = federation.node(MINISTRY).forwards(&case).to(PROVINCE).entry();
     let mut honest = Ledger::filled(5);
-    let index = honest.push(&offer.signed);
+    let index = honest.push_entry(&offer);
     let receipt = honest.receipts(PROVINCE, &offer, index, START);
     honest.push(b"next");
     let mut dropped = Ledger::filled(5);
@@ -250,7 +314,7 @@ fn an_acceptance_that_hides_a_reassignment_which_its_ledger_had_is_concealed() {
     case.later(MINUTE);
     let accepted = federation.node(PROVINCE).accepts(&case).at_leaf(12).entry();
     let mut ledger = Ledger::filled(11);
-    let index = ledger.push(&reassigned.signed);
+    let index = ledger.push_entry(&reassigned);
     let concealed = |entry: &Entry, ancestors: &[Vec<u8>], known_by| {
         let (ancestors, left_out) = (ancestors.to_vec(), signed(&reassigned));
         Kind::Concealed(wire::Concealed { entry: signed(entry), ancestors, left_out, known_by })
@@ -327,7 +391,7 @@ fn an_offer_is_unanswered_only_if_it_arrived_in_time_and_the_time_is_over() {
     let case = federation.case_at(MINISTRY);
     let offer = federation.node(MINISTRY).forwards(&case).to(PROVINCE).answer_by(START + DAY).entry();
     let mut ledger = Ledger::filled(2);
-    let index = ledger.push(&offer.signed);
+    let index = ledger.push_entry(&offer);
     let unanswered = |at| {
         let reached_by = Some(ReachedBy::Receipt(ledger.receipts(PROVINCE, &offer, index, at)));
         Kind::Unanswered(wire::Unanswered { offer: signed(&offer), reached_by })
@@ -346,7 +410,7 @@ fn a_withheld_entry_is_shown_to_be_in_the_ledger() {
     let federation = Federation::new();
     let entry = federation.node(CITY).lodges().at_leaf(4).entry();
     let mut ledger = Ledger::filled(4);
-    ledger.push(&entry.signed);
+    ledger.push_entry(&entry);
     let withheld =
         |index| Kind::Withheld(wire::Withheld { entry: signed(&entry), leaf: Some(ledger.proves(index, CITY, START)) });
     proves(&federation, CITY, withheld(4), Finding::Withheld);
@@ -422,7 +486,7 @@ proptest! {
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
         let federation = Federation::new();
-        let file = [b"sinergi evidence v1\n".as_slice(), &bytes].concat();
+        let file = [b"sinergi evidence v2\n".as_slice(), &bytes].concat();
         prop_assert!(Opened::judge(&file, federation.charter()).is_err());
         if let Ok(accusation) = wire::Accusation::decode(bytes.as_slice()) {
             let _ = judged(&federation, &accusation);

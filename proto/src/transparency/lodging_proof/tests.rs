@@ -11,6 +11,7 @@ use tlog_tiles::{Hash, HashReader, stored_hashes};
 use super::{Lodging, NotProven, receipt, verify};
 use crate::base::ids::{Epoch, LedgerIndex};
 use crate::charter::{Charter, CharterText};
+use crate::entry::{ParseError, open};
 use crate::fixture::{
     FEDERATION, Federation, MANAGERS, REPLY_CODE, START, Writing, agency, charter_text, key, member_of, signed_by,
     written,
@@ -18,6 +19,7 @@ use crate::fixture::{
 use crate::tlog::checkpoint::{CheckpointSigner, origin};
 use crate::tlog::note;
 use crate::tlog::tlog_proof::TlogProof;
+use crate::wire;
 
 const SECONDS: u64 = START / 1000;
 /// Made once, because parsing its charter is slow.
@@ -61,7 +63,7 @@ impl Tree {
 
 /// A tree of `size` leaves. The leaf `index` is this entry.
 fn tree_with(entry: &Writing, index: u64, size: u64) -> Tree {
-    let leaf = |n| if n == index { entry.signed().bytes } else { Bytes::from(format!("leaf {n}")) };
+    let leaf = |n| if n == index { entry.entry().bytes } else { Bytes::from(format!("leaf {n}")) };
     Tree::of((0..size).map(leaf))
 }
 
@@ -78,7 +80,7 @@ fn lodged_at(index: u64) -> Writing {
 fn receipt_of(entry: &Writing, index: u64, size: u64) -> Vec<u8> {
     let tree = tree_with(entry, index, size);
     let note = signer_of("kota-bandung", 1).sign(size, tree.root(), SECONDS + 60);
-    receipt(&entry.signed().bytes, LedgerIndex(index), tree.path(index), &note)
+    receipt(&entry.entry().bytes, LedgerIndex(index), tree.path(index), &note)
 }
 
 fn proven(file: &[u8]) -> Lodging {
@@ -164,7 +166,7 @@ fn a_receipt_of_a_new_epoch_holds_for_an_entry_of_an_earlier_one() {
     let tree = tree_with(&entry, 2, 9);
     let of = |epoch| {
         let note = signer_of("kota-bandung", epoch).sign(9, tree.root(), SECONDS + 60);
-        receipt(&entry.signed().bytes, LedgerIndex(2), tree.path(2), &note)
+        receipt(&entry.entry().bytes, LedgerIndex(2), tree.path(2), &note)
     };
     assert_eq!((proven(&of(2)).epoch, proven(&of(2)).index), (Epoch(2), LedgerIndex(2)));
     assert!(matches!(refused(&of(1)), NotProven::OtherPlace { .. }), "two entries in one place of one epoch");
@@ -176,9 +178,9 @@ fn a_file_that_proves_no_lodging_is_refused_with_the_reason() {
     assert!(matches!(refused(&changed(&file, |proof| proof.extra = None)), NotProven::NoEntry));
     assert!(matches!(refused(b"something else\n"), NotProven::Format(_)));
 
-    let other = changed(&file, |proof| proof.extra = Some(lodged_at(6).signed().bytes.to_vec()));
+    let other = changed(&file, |proof| proof.extra = Some(lodged_at(6).entry().bytes.to_vec()));
     assert!(matches!(refused(&other), NotProven::OtherPlace { .. }));
-    let other = lodged_at(5).at(START + 1).signed().bytes.to_vec();
+    let other = lodged_at(5).at(START + 1).entry().bytes.to_vec();
     assert!(matches!(refused(&changed(&file, |proof| proof.extra = Some(other))), NotProven::NotIncluded { .. }));
 
     let federation = &FEDERATION_OF_SEVEN;
@@ -186,24 +188,35 @@ fn a_file_that_proves_no_lodging_is_refused_with_the_reason() {
     let forwarded = federation.node("kota-bandung").forwards(&case).to("prov-jabar").at_leaf(5);
     assert!(matches!(refused(&receipt_of(&forwarded, 5, 12)), NotProven::NotLodged("Forwarded")));
 
-    let forged = lodged_at(5).signed_with(key("somebody"));
-    assert!(matches!(refused(&receipt_of(&forged, 5, 12)), NotProven::UnknownKey { .. }));
-    let signed = lodged_at(5).edited(|entry| entry.federation = "elsewhere.example".to_owned());
-    let foreign = changed(&file, |proof| proof.extra = Some(signed.to_vec()));
-    assert!(matches!(refused(&foreign), NotProven::Entry { .. }));
-    let stranger = lodged_at(5).edited(|entry| entry.author = "kota-lain".to_owned()).to_vec();
-    assert!(matches!(refused(&changed(&file, |proof| proof.extra = Some(stranger))), NotProven::UnknownAgency { .. }));
-    let unsigned = lodged_at(5).edited(|entry| entry.clock += 1);
-    let mut unsigned = unsigned.to_vec();
-    *unsigned.last_mut().expect("a signature") ^= 1;
-    assert!(matches!(refused(&changed(&file, |proof| proof.extra = Some(unsigned))), NotProven::BadSignature { .. }));
+    let with = |change: fn(&mut wire::Entry)| {
+        let (entry, _) = open(lodged_at(5).edited(change)).expect("a signed entry");
+        refused(&changed(&file, |proof| proof.extra = Some(entry.to_vec())))
+    };
+    assert!(matches!(with(|entry| entry.federation = "elsewhere.example".to_owned()), NotProven::Entry { .. }));
+    assert!(matches!(with(|entry| entry.version += 1), NotProven::Entry { source: ParseError::LaterVersion(_), .. }));
+    assert!(matches!(with(|entry| entry.author = "kota-lain".to_owned()), NotProven::UnknownAgency { .. }));
+    assert!(matches!(with(|entry| entry.clock += 1), NotProven::NotIncluded { .. }));
+    let with_envelope = lodged_at(5).signed().bytes.to_vec();
+    let enveloped = refused(&changed(&file, |proof| proof.extra = Some(with_envelope)));
+    assert!(matches!(enveloped, NotProven::Entry { .. }), "the leaf is the bare entry");
+}
+
+#[test]
+fn the_agency_s_checkpoint_alone_signs_the_entry_in_a_receipt() {
+    // The entry names a key that no charter lists. The agency put it into its ledger and answers for it.
+    let entry = lodged_at(5).signed_with(key("somebody"));
+    assert_eq!(proven(&receipt_of(&entry, 5, 12)).entry, entry.entry().id);
+    let tree = tree_with(&entry, 5, 12);
+    let by_another = signer_of("prov-jabar", 1).sign(12, tree.root(), SECONDS);
+    let file = receipt(&entry.entry().bytes, LedgerIndex(5), tree.path(5), &by_another);
+    assert!(matches!(refused(&file), NotProven::Checkpoint { .. }), "no other agency's checkpoint does");
 }
 
 #[test]
 fn a_checkpoint_of_another_agency_without_a_time_or_before_the_entry_is_refused() {
     let entry = lodged_at(5);
     let tree = tree_with(&entry, 5, 12);
-    let with = |note: &[u8]| receipt(&entry.signed().bytes, LedgerIndex(5), tree.path(5), note);
+    let with = |note: &[u8]| receipt(&entry.entry().bytes, LedgerIndex(5), tree.path(5), note);
 
     let others = signer_of("prov-jabar", 1).sign(12, tree.root(), SECONDS);
     assert!(matches!(refused(&with(&others)), NotProven::Checkpoint { .. }));
@@ -231,15 +244,12 @@ fn keys_count_only_within_their_validity_and_a_retired_member_s_receipts_still_h
         under(&move |text| member_of(text, "kota-bandung").key[n].valid_until = time.to_owned())
     };
     // The entry is of 16:00:00, the checkpoint of 16:01:00.
-    for (n, what, end) in [
-        (0, "entry", "2025-11-24T16:00:00Z"),
-        (1, "checkpoint", "2025-11-24T16:01:00Z"),
-        (2, "time", "2025-11-24T16:01:00Z"),
-    ] {
-        let error = verify(&file, &until(n, end)).expect_err("the key was not valid any more");
+    for (n, what) in [(1, "checkpoint"), (2, "time")] {
+        let error = verify(&file, &until(n, "2025-11-24T16:01:00Z")).expect_err("the key was not valid any more");
         assert!(matches!(error, NotProven::KeyNotValidThen { what: named, .. } if named == what), "{what}: {error}");
         verify(&file, &until(n, "2025-11-24T16:01:01Z")).expect("it was valid when it signed");
     }
+    verify(&file, &until(0, "2025-11-24T16:00:00Z")).expect("the entry key does not count");
     let left = under(&|text| member_of(text, "kota-bandung").status = crate::charter::MemberStatus::Retired);
     verify(&file, &left).expect("it was a member when it signed");
 }
@@ -287,9 +297,9 @@ proptest! {
     ) {
         // The agency itself signs, because it may be the dishonest one.
         let note = signer_of("kota-bandung", 1).sign(size, [7; 32], SECONDS);
-        let signed = lodged_at(index).signed().bytes;
+        let good = lodged_at(index).entry().bytes;
         let path = vec![Hash([1; 32]); hashes];
-        let _ = verify(&receipt(&signed, LedgerIndex(index), path.clone(), &note), FEDERATION_OF_SEVEN.charter());
+        let _ = verify(&receipt(&good, LedgerIndex(index), path.clone(), &note), FEDERATION_OF_SEVEN.charter());
         let _ = verify(&receipt(&entry, LedgerIndex(index), path, &note), FEDERATION_OF_SEVEN.charter());
         let _ = verify(BASE64.encode(&entry).as_bytes(), FEDERATION_OF_SEVEN.charter());
     }

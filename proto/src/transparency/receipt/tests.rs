@@ -3,16 +3,23 @@
 use proptest::prelude::*;
 use prost::Message;
 
-use super::{ItemOutcome, ItemResult, Receipt, ReceiptError};
+use super::{Deferral, ItemOutcome, ItemResult, Receipt, ReceiptError};
 use crate::base::ids::{EntryId, Epoch, LedgerIndex};
-use crate::fixture::{FEDERATION, agency, entry_key};
+use crate::fixture::{FEDERATION, Federation, agency, entry_key};
 use crate::routing::cursor::Cursor;
 use crate::tlog::checkpoint::Checkpoint;
+use crate::tlog::tree::leaf_hash;
 use crate::wire;
 
 pub(crate) fn receipt() -> Receipt {
-    let outcomes = [ItemOutcome::Leaf(LedgerIndex(41)), ItemOutcome::Refused(203), ItemOutcome::Deferred(601)];
-    let result = |(index, outcome)| ItemResult { entry: EntryId([index as u8; 32]), outcome };
+    let unsigned = Deferral { code: 605, kept: false, copy: Some([0x4c; 32]) };
+    let outcomes = [
+        (ItemOutcome::Leaf(LedgerIndex(41)), 0b101),
+        (ItemOutcome::Refused(202), 0),
+        (ItemOutcome::Deferred(Deferral::kept(601)), 0),
+        (ItemOutcome::Deferred(unsigned), 0),
+    ];
+    let result = |(index, (outcome, contents))| ItemResult { entry: EntryId([index as u8; 32]), outcome, contents };
     Receipt {
         federation: FEDERATION.to_owned(),
         receiver: agency("kota-bandung"),
@@ -22,7 +29,6 @@ pub(crate) fn receipt() -> Receipt {
         cursor: Cursor { epoch: Epoch(1), index: LedgerIndex(77), part: 2 },
         results: outcomes.into_iter().enumerate().map(result).collect(),
         checkpoint: b"a checkpoint".to_vec(),
-        leaf_hashes: vec![[0x4c; 32]],
     }
 }
 
@@ -61,18 +67,37 @@ fn a_receipt_counts_only_under_a_checkpoint_that_opens_and_has_all_leaves_that_i
 #[test]
 fn a_leaf_of_index_zero_is_an_outcome() {
     let mut first = receipt();
-    first.results = vec![ItemResult { entry: EntryId([1; 32]), outcome: ItemOutcome::Leaf(LedgerIndex(0)) }];
-    first.leaf_hashes = vec![[2; 32]];
+    first.results = vec![ItemResult::without_contents(EntryId([1; 32]), ItemOutcome::Leaf(LedgerIndex(0)))];
     let ack = first.sign(&entry_key("kota-bandung"));
     assert_eq!(Receipt::parse(&ack).expect("a receipt").results, first.results);
 }
 
 #[test]
-fn a_receipt_has_one_hash_for_each_leaf_that_it_names() {
-    for hashes in [vec![], vec![vec![1; 32]; 2]] {
-        assert_eq!(edited(|receipt| receipt.leaf_hashes = hashes), malformed("not one hash a leaf"));
+fn a_receipt_binds_the_receiver_to_the_hash_of_each_leaf_that_it_names() {
+    let entry = Federation::new().node("prov-jabar").lodges().entry();
+    let mut stored = receipt();
+    stored.results[0].entry = entry.id;
+    let ack = stored.sign(&entry_key("kota-bandung"));
+    let leaves: Vec<_> = Receipt::parse(&ack).expect("a receipt").leaves().collect();
+    assert_eq!(leaves, [(EntryId(leaf_hash(&entry.bytes)), LedgerIndex(41))]);
+}
+
+#[test]
+fn a_deferral_names_the_copy_by_a_whole_hash_or_not_at_all() {
+    let with_copy = |copy: Vec<u8>| {
+        let parsed = edited(|receipt| match &mut receipt.results[3].result {
+            Some(wire::item_result::Result::Deferred(deferral)) => deferral.copy = copy,
+            other => panic!("{other:?}"),
+        });
+        parsed.map(|receipt| receipt.results[3].outcome)
+    };
+    let unsigned = |copy| Ok(ItemOutcome::Deferred(Deferral { code: 605, kept: false, copy }));
+    assert_eq!(with_copy(Vec::new()), unsigned(None));
+    assert_eq!(with_copy(vec![7; 32]), unsigned(Some([7; 32])));
+    for length in [1, 31, 33] {
+        let malformed = Err(ReceiptError::Malformed("result".to_owned()));
+        assert_eq!(with_copy(vec![7; length]), malformed, "{length} bytes");
     }
-    assert_eq!(edited(|receipt| receipt.leaf_hashes[0].truncate(31)), malformed("leaf hash"));
 }
 
 #[test]
@@ -96,7 +121,7 @@ fn a_wrong_signature_is_refused() {
 fn a_signature_of_an_entry_is_no_signature_of_a_receipt() {
     let key = entry_key("kota-bandung");
     let mut ack = receipt().sign(&key);
-    ack.signature = key.sign(&[b"sinergi/entry/v1\0", ack.receipt.as_slice()].concat()).to_bytes().to_vec();
+    ack.signature = key.sign(&[b"sinergi/entries/v2\0", ack.receipt.as_slice()].concat()).to_bytes().to_vec();
     assert!(receipt().verify(&ack, &key.verification_key()).is_err());
 }
 
@@ -111,8 +136,7 @@ fn a_malformed_receipt_is_refused_and_the_field_is_named() {
     assert_eq!(edited(|receipt| receipt.cursor = None), malformed("no cursor"));
     assert_eq!(edited(|receipt| receipt.results[0].result = None), malformed("result"));
     assert_eq!(edited(|receipt| receipt.results[0].entry_id.truncate(31)), malformed("result"));
-    let emptied = |receipt: &mut wire::Receipt| (receipt.results, receipt.leaf_hashes) = (Vec::new(), Vec::new());
-    assert!(edited(emptied).is_ok(), "a delivery of no items, which only moves the cursor");
+    assert!(edited(|receipt| receipt.results.clear()).is_ok(), "a delivery of no items, which only moves the cursor");
 }
 
 proptest! {

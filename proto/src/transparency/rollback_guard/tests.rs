@@ -60,7 +60,7 @@ impl OwnTree for Here {
     }
 
     fn root_at(&self, size: u64) -> Result<[u8; 32], Infallible> {
-        Ok(Ledger::of(&self.ledger.leaves[..usize::try_from(size).expect("small")]).root())
+        Ok(self.ledger.cut_to(usize::try_from(size).expect("small")).root())
     }
 
     fn entry_at(&self, leaf: LedgerIndex) -> Result<EntryId, Infallible> {
@@ -83,18 +83,18 @@ impl Scene {
         let federation = Federation::new();
         let lodged = federation.node(CITY).lodges().at_leaf(2).entry();
         let mut whole = Ledger::filled(2);
-        whole.push(&lodged.signed);
+        whole.push_entry(&lodged);
         whole.push(b"leaf 3");
         whole.push(b"leaf 4");
         let mut entries: Vec<EntryId> = (0..5).map(|number| EntryId([number; 32])).collect();
         entries[2] = lodged.id;
-        let (own, lodged) = (agency(CITY), lodged.signed.to_vec());
+        let (own, lodged) = (agency(CITY), lodged.signed().to_vec());
         Self { federation, own, whole, entries, lodged }
     }
 
     /// The first leaves of the ledger.
     fn here(&self, epoch: u32, size: usize) -> Here {
-        let ledger = Ledger::of(&self.whole.leaves[..size]);
+        let ledger = self.whole.cut_to(size);
         Here { epoch: Epoch(epoch), ledger, entries: self.entries.clone() }
     }
 
@@ -104,7 +104,7 @@ impl Scene {
 
     /// The node's checkpoint over the first leaves.
     fn checkpoint(&self, epoch: u32, size: usize) -> Proof {
-        let note = Ledger::of(&self.whole.leaves[..size]).signed_in(CITY, Epoch(epoch), START);
+        let note = self.whole.cut_to(size).signed_in(CITY, Epoch(epoch), START);
         Proof::Checkpoint(String::from_utf8(note).expect("a note is text"))
     }
 
@@ -153,8 +153,8 @@ fn what_was_seen_stands_as_it_shows_and_only_under_the_own_signature() {
         ("the own entry is the last", scene.here(1, 3), scene.entry(), Some(Relation::Part)),
         ("the own entry is gone", scene.here(1, 2), scene.entry(), Some(Relation::Longer)),
         ("the own entry is of an epoch before", scene.here(2, 1), scene.entry(), Some(Relation::EarlierEpoch)),
-        ("another's entry", scene.here(1, 0), entry(&signed_by_another.signed), None),
-        ("an entry under another's key", scene.here(1, 0), entry(&forged.signed), None),
+        ("another's entry", scene.here(1, 0), entry(&signed_by_another.signed()), None),
+        ("an entry under another's key", scene.here(1, 0), entry(&forged.signed()), None),
         ("no entry", scene.here(1, 0), entry(b"anything"), None),
         ("no base64", scene.here(1, 0), Proof::Entry("%".to_owned()), None),
         ("a store as far", scene.here(1, 3), Proof::Applied { epoch: 1, end: 1003 }, Some(Relation::Part)),

@@ -52,7 +52,7 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
         for entry in node.ledger.leaves.iter().map(|leaf| &leaf.entry) {
             if let Some(complaint) = entry.complaint {
                 let newest = newest_named.entry(complaint).or_default();
-                *newest = entry.charter_version.max(*newest);
+                *newest = entry.charter.version.max(*newest);
             }
         }
     }

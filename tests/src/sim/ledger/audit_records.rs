@@ -50,7 +50,11 @@ impl AuditRecord {
             Record::Seen { header, note } => Some(Self::Seen { agency: header.peer.clone(), note: note.clone() }),
             Record::Refused { header, .. } => Some(Self::TurnedAway(header.entry)),
             Record::Deferred { header, .. } => Some(Self::TurnedAway(header.entry)),
-            Record::Content { .. } | Record::Cursor(_) | Record::DeferredDone(_) | Record::Routing(_) => None,
+            Record::Content { .. }
+            | Record::Signature { .. }
+            | Record::Cursor(_)
+            | Record::DeferredDone(_)
+            | Record::Routing(_) => None,
         }
     }
 }
@@ -78,7 +82,7 @@ impl Records for Ledger {
     type Error = Infallible;
 
     fn entry(&self, leaf: LedgerIndex) -> Result<Vec<u8>, Infallible> {
-        Ok(Self::leaf(self, leaf).entry.signed.to_vec())
+        Ok(Self::leaf(self, leaf).entry.signed().to_vec())
     }
 
     fn receipt(&self, receipt: ReceiptRef) -> Result<Vec<u8>, Infallible> {
@@ -126,6 +130,6 @@ impl OwnLeaves for Ledger {
         first: LedgerIndex,
     ) -> Result<impl Iterator<Item = Result<Vec<u8>, Infallible>> + '_, Infallible> {
         let first = usize::try_from(first.0).expect("a ledger in memory fits into usize");
-        Ok(self.leaves.iter().skip(first).map(|leaf| Ok(leaf.entry.signed.to_vec())))
+        Ok(self.leaves.iter().skip(first).map(|leaf| Ok(leaf.entry.signed().to_vec())))
     }
 }

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use bytes::Bytes;
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
-use sinergi_proto::entry::{EntryDraft, Place};
+use sinergi_proto::entry::{EntryDraft, Place, id_in};
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::transparency::proofs::{OwnLeaves, SignedTree, prove};
 use sinergi_proto::transparency::receipt::Receipt;
@@ -41,6 +41,11 @@ impl Facade {
         }
     }
 
+    /// Shows another entry instead of a leaf that was not shown yet.
+    pub(super) fn show_instead(&mut self, index: LedgerIndex, signed: Bytes) {
+        self.replaced.insert(index.0, signed);
+    }
+
     /// The replaced leaves.
     pub(super) fn replaced(&self) -> impl Iterator<Item = LedgerIndex> {
         self.replaced.keys().copied().map(LedgerIndex)
@@ -51,8 +56,10 @@ impl Facade {
         self.epoch = Some(liar.ledger.epoch);
         let known = self.leaves.len();
         for (index, leaf) in (self.size()..).zip(liar.ledger.leaves.get(known..).unwrap_or_default()) {
-            let shown = self.replaced.get(&index).unwrap_or(&leaf.entry.signed).clone();
-            let hashes = tlog_tiles::stored_hashes(index, &shown, &*self).expect("a tree in memory is readable");
+            let shown = self.replaced.get(&index).cloned().unwrap_or_else(|| leaf.entry.signed());
+            let id = id_in(&shown).expect("a signed entry");
+            let hashes = tlog_tiles::stored_hashes_for_record_hash(index, Hash(id.0), &*self);
+            let hashes = hashes.expect("a tree in memory is readable");
             self.hashes.extend(hashes);
             self.leaves.push(shown);
         }
@@ -157,7 +164,7 @@ fn harmless(liar: &Node, index: LedgerIndex) -> Bytes {
     let draft = EntryDraft {
         federation: FEDERATION.to_owned(),
         author: liar.id.clone(),
-        charter_version: liar.charter().version,
+        charter: liar.charter().name(),
         place: Place { epoch: liar.ledger.epoch, index },
         complaint: None,
         parents: Vec::new(),

@@ -1,10 +1,12 @@
 //! Tools for forging: the choice of entries, changes of frames, and entries that the engine would not write.
 
 use bytes::Bytes;
+use prost::Message;
 use sinergi_proto::base::clock::HybridClock;
-use sinergi_proto::base::ids::{EntryId, LedgerIndex};
+use sinergi_proto::base::ids::{EntryId, Epoch, LedgerIndex};
+use sinergi_proto::charter::{KeyUse, Member};
 use sinergi_proto::complaint::{Complaint, CustodyState};
-use sinergi_proto::entry::{Entry, EntryDraft, Place};
+use sinergi_proto::entry::{Entry, EntryDraft, Place, open};
 use sinergi_proto::routing::outbox::Prepared;
 use sinergi_proto::wire::{self, entry::Body};
 
@@ -55,7 +57,7 @@ pub(super) fn signed_entry(
     let draft = EntryDraft {
         federation: FEDERATION.to_owned(),
         author: liar.id.clone(),
-        charter_version: liar.charter().version,
+        charter: liar.charter().name(),
         place: Place { epoch: liar.ledger.epoch, index: liar.next_leaf()? },
         complaint: Some(complaint.id()),
         parents,
@@ -64,6 +66,28 @@ pub(super) fn signed_entry(
         body,
     };
     Some(draft.sign(liar.entry_key()).bytes)
+}
+
+/// An entry that says to be another agency's, under that agency's key. Nobody signed it.
+pub(super) fn entry_of_another(liar: &Node, millis: u64) -> Option<Bytes> {
+    let entry_key = |member: &&Member| member.keys.iter().find(|key| key.key_use == KeyUse::Entry).map(|key| key.id);
+    let others = liar.charter().members().filter(|member| member.id != liar.id);
+    let (author, key_id) = others.filter_map(|member| Some((member.id.clone(), entry_key(&member)?))).next()?;
+    let draft = EntryDraft {
+        federation: FEDERATION.to_owned(),
+        author,
+        charter: liar.charter().name(),
+        place: Place { epoch: Epoch::FIRST, index: LedgerIndex(millis) },
+        complaint: None,
+        parents: Vec::new(),
+        clock: HybridClock::new(millis, 0),
+        content: Vec::new(),
+        body: Body::Witnessed(wire::Witnessed { root: vec![0; 32], peers: 0 }),
+    };
+    let (entry, _) = open(draft.sign(liar.entry_key()).bytes).ok()?;
+    let mut message = wire::Entry::decode(entry).ok()?;
+    message.key_id = key_id;
+    Some(message.encode_to_vec().into())
 }
 
 /// The id of a signed entry.

@@ -66,7 +66,7 @@ impl Forges {
         let draft = EntryDraft {
             federation: FEDERATION.to_owned(),
             author: to.clone(),
-            charter_version: liar.charter().version,
+            charter: liar.charter().name(),
             place: Place { epoch, index: LedgerIndex(MORE) },
             complaint: None,
             parents: Vec::new(),

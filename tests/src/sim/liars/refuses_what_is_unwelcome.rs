@@ -25,14 +25,9 @@ impl Lie for Lying {
     fn on_send(&mut self, liar: &Node, to: &AgencyId, frame: Frame) -> Vec<Frame> {
         let _ = to;
         vec![in_receipt(liar, frame, |receipt| {
-            let mut hashes = std::mem::take(&mut receipt.leaf_hashes).into_iter();
             for result in &mut receipt.results {
-                let ItemOutcome::Leaf(_) = result.outcome else { continue };
-                let hash = hashes.next();
-                if is_chosen(&result.entry) {
-                    result.outcome = ItemOutcome::Refused(RefusalCode::BadSignature.number());
-                } else {
-                    receipt.leaf_hashes.extend(hash);
+                if matches!(result.outcome, ItemOutcome::Leaf(_)) && is_chosen(&result.entry) {
+                    result.outcome = ItemOutcome::Refused(RefusalCode::NoRole.number());
                 }
             }
         })]

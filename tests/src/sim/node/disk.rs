@@ -145,7 +145,7 @@ impl Node {
     fn write(&mut self, now: u64) {
         self.decide(Input::Work, Waiter::Nobody, now);
         let Some(engine) = &mut self.engine else { return };
-        let closed = engine.close(&self.batch);
+        let closed = engine.close(&mut self.batch);
         let mut batch = std::mem::take(&mut self.batch);
         let is_written = !batch.records.is_empty();
         let recheck = std::mem::take(&mut batch.recheck);

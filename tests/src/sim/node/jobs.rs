@@ -9,7 +9,6 @@ use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::routing::outbox::{GiveBack, Prepared, prepare};
 use sinergi_proto::sync::{CheckedAck, CheckedCheckpoints, Done, End, GiveBackRange, Job, StoredPeer};
 use sinergi_proto::tlog::checkpoint::Checkpoint;
-use sinergi_proto::tlog::tree::leaf_hash;
 use sinergi_proto::transparency::receipt::{ItemResult, ReceiptSigner};
 use sinergi_proto::transparency::rollback_guard::{Extent, OwnTree, Sighting, Signer};
 use sinergi_proto::transparency::watch::{Taken, VerifiedCheckpoint};
@@ -50,7 +49,7 @@ impl Node {
             received: self.ledger.received.get(peer).copied(),
             receipted: self.ledger.receipted.get(peer).copied(),
             receipted_in: self.ledger.receipted_in.get(peer).copied().flatten(),
-            entry: self.ledger.newest_of(peer).map(|leaf| leaf.entry.signed.clone()).unwrap_or_default(),
+            entry: self.ledger.newest_of(peer).map(|leaf| leaf.entry.signed()).unwrap_or_default(),
             reset: self.ledger.reset_of(peer),
             checkpoint: self.watch.newest(peer).map(|newest| newest.note.clone()).unwrap_or_default(),
             gossiped: memory.map(|memory| memory.gossiped).unwrap_or_default(),
@@ -132,10 +131,7 @@ impl Node {
             key: &self.key,
             charter_version: self.charters.newest().version,
         };
-        let hash = |leaf: &LedgerIndex| leaf_hash(&self.ledger.leaf(*leaf).entry.signed);
-        let Ok(ack) = signer
-            .sign(peer, cursor, results, checkpoint, |leaves| Ok::<_, Infallible>(leaves.iter().map(hash).collect()));
-        ack
+        signer.sign(peer, cursor, results, checkpoint)
     }
 
     fn check_receipt(&self, peer: &AgencyId, ack: wire::Ack, now: u64) -> Result<CheckedAck, String> {

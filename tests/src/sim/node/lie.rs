@@ -155,7 +155,7 @@ impl Node {
         let draft = EntryDraft {
             federation: FEDERATION.to_owned(),
             author: self.id.clone(),
-            charter_version: self.charters.newest().version,
+            charter: self.charters.newest().name(),
             place: Place { epoch: self.ledger.epoch, index: engine.next_leaf() },
             complaint: Some(complaint),
             parents,

@@ -100,7 +100,7 @@ fn record_of(index: LedgerIndex, leaf: Leaf) -> OldRecord<LeafHeader, Vec<u8>> {
         |content: &sinergi_proto::entry::content::Content| OldContent { content: content.to_wire(), is_erased: false };
     OldRecord::Leaf {
         leaf: index,
-        signed_entry: leaf.entry.signed.clone(),
+        signed_entry: leaf.entry.signed(),
         relays: leaf.header.relays,
         contents: LeafContents::Found(leaf.contents.iter().map(content).collect()),
         note: leaf.header,

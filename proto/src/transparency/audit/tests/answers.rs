@@ -1,6 +1,7 @@
 //! The questions of an audit, and answers that are missing, wrong or of a ledger that changes meanwhile.
 
 use super::*;
+use crate::entry::{open, signed_bytes};
 
 #[test]
 fn an_agency_that_does_not_answer_is_unresponsive_and_its_earlier_answers_count() {
@@ -75,12 +76,20 @@ fn whole_leaves_count_only_if_they_are_in_the_tree() {
     assert_eq!(shown(&|_| {}), [Finding::Withheld]);
     assert_eq!(shown(&Vec::clear), [Finding::Unresponsive]);
     let forged = shown(&|leaves| {
-        if let Some(last) = leaves.last_mut().filter(|leaf| **leaf == lodged.signed) {
+        if let Some(last) = leaves.last_mut().filter(|leaf| **leaf == lodged.signed()) {
             last[0] ^= 1;
         }
     });
     assert_eq!(forged, [Finding::Unresponsive], "the other leaves are here already");
     assert_eq!(shown(&|leaves| leaves.truncate(1)), [Finding::Withheld], "a few at a time are enough");
+    let stripped = shown(&|leaves| {
+        for leaf in leaves {
+            let (entry, _) = open(leaf.clone().into()).expect("a signed entry");
+            *leaf = signed_bytes(entry, None).into();
+        }
+    });
+    let expected = [Finding::Withheld, Finding::Unsigned];
+    assert_eq!(stripped, expected, "a ledger without envelopes hides nothing, and states nothing about the authors");
 }
 
 #[test]
@@ -136,7 +145,7 @@ fn a_ledger_that_grows_during_the_audit_is_in_order_and_one_that_shrinks_ends_it
 fn an_epoch_that_begins_during_the_audit_accuses_nobody_because_of_old_leaves() {
     let federation = Federation::new();
     let scene = Scene::overseen(&federation);
-    let anew = begins_anew(&scene, &declaration(&federation).signed);
+    let anew = begins_anew(&scene, &declaration(&federation).signed());
     let mut audit = Audit::new(scene.holdings(), LATER);
     let mut number = 0;
     while let Some(question) = audit.question() {
@@ -155,7 +164,7 @@ fn an_entry_that_was_lost_with_an_old_epoch_is_not_withheld_in_the_new_one() {
     // More than one question's leaves, so that the epoch can begin between two of them.
     (9..600).for_each(|number| _ = scene.shown.push(format!("leaf {number}").as_bytes()));
     scene.received = Some(Cursor::end(Epoch(2), LedgerIndex(20), 0));
-    let anew = begins_anew(&scene, &declaration(&federation).signed);
+    let anew = begins_anew(&scene, &declaration(&federation).signed());
     let mut audit = Audit::new(scene.holdings(), LATER);
     while let Some(question) = audit.question() {
         let of = if question.first_leaf == 0 { &scene } else { &anew };

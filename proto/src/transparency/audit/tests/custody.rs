@@ -21,8 +21,8 @@ fn reassigned<'f>(federation: &'f Federation, auditor: &'static str, leaf: u64, 
     let accepted = accepted.entry();
     for number in 2..12 {
         match number {
-            9 => scene.shown.push(&accepted.signed),
-            number if number == leaf => scene.shown.push(&reassigned.signed),
+            9 => scene.shown.push_entry(&accepted),
+            number if number == leaf => scene.shown.push_entry(&reassigned),
             number => scene.shown.push(format!("leaf {number}").as_bytes()),
         };
     }
@@ -56,6 +56,6 @@ fn an_entry_that_leaves_out_an_own_earlier_one_is_concealed() {
     let offer = scene.entry(1);
     let denied = federation.node(PROVINCE).returns(&scene.case).on(offer.id).after(&[offer.id]).at_leaf(8).entry();
     scene.has_beside(&denied);
-    scene.shown.push(&denied.signed);
+    scene.shown.push_entry(&denied);
     scene.finds(&[Finding::Concealed]);
 }

@@ -9,7 +9,7 @@ fn two_entries_in_one_place_are_forked_and_the_same_entry_twice_is_not() {
     let other = federation.node(PROVINCE).responds(&scene.case).at_leaf(PROGRESSED).entry();
     let honest = federation.node(PROVINCE).responds(&scene.case).at_leaf(8).entry();
     scene.has_beside(&honest);
-    scene.shown.push(&honest.signed);
+    scene.shown.push_entry(&honest);
     scene.finds(&[]);
     scene.has_beside(&other);
     scene.finds(&[Finding::Forked]);
@@ -45,7 +45,7 @@ fn a_tree_that_does_not_begin_with_a_signed_one_is_forked() {
 fn a_ledger_that_shrank_is_rolled_back() {
     let federation = Federation::new();
     let mut scene = Scene::honest(&federation);
-    scene.shown = Ledger::of(&scene.shown.leaves[..5]);
+    scene.shown = scene.shown.cut_to(5);
     // It also wrote leaves before the time at which it signed that there are none.
     scene.finds(&[Finding::RolledBack, Finding::BackDated]);
 }
@@ -54,12 +54,12 @@ fn a_ledger_that_shrank_is_rolled_back() {
 fn a_new_epoch_is_in_order_if_it_is_declared_and_rolled_back_if_not() {
     let federation = Federation::new();
     let honest = Scene::honest(&federation);
-    let declared = begins_anew(&honest, &declaration(&federation).signed);
+    let declared = begins_anew(&honest, &declaration(&federation).signed());
     declared.finds(&[]);
     let audited = declared.audited();
     assert_eq!((audited.of_earlier_epochs, audited.checked, audited.is_whole), (2, 1, true));
-    begins_anew(&Scene::overseen(&federation), &declaration(&federation).signed).finds(&[]);
-    begins_anew(&honest, b"anything").finds(&[Finding::RolledBack]);
+    begins_anew(&Scene::overseen(&federation), &declaration(&federation).signed()).finds(&[]);
+    begins_anew(&honest, &signed_bytes(b"anything".as_slice().into(), None)).finds(&[Finding::RolledBack]);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn an_acknowledged_entry_that_is_not_at_the_leaf_of_its_receipt_is_omitted() {
     let other = federation.node(MINISTRY).lodges().at(START + 40 * MINUTE).at_leaf(4).entry();
     scene.has_beside(&other);
     let mut dropped = scene.clone();
-    scene.shown.push(&other.signed);
+    scene.shown.push_entry(&other);
     scene.has_receipt(&other, 8, START + 41 * MINUTE);
     scene.finds(&[]);
     dropped.shown.push(b"something else");
@@ -100,13 +100,13 @@ fn an_entry_after_a_cosigned_size_is_back_dated_if_it_is_dated_before_the_margin
         let mut scene = scene.clone();
         let entry = answer.clone().at(START + DAY - before * MINUTE).entry();
         scene.has_beside(&entry);
-        scene.shown.push(&entry.signed);
+        scene.shown.push_entry(&entry);
         scene.finds(&expected);
     }
     // A time that was cosigned before the entry's leaf was reached, in another epoch, says nothing.
     scene.seen.push(scene.shown.signed_in(PROVINCE, Epoch(9), START + DAY));
     let entry = answer.at(START + DAY - 5 * MINUTE).entry();
     scene.has_beside(&entry);
-    scene.shown.push(&entry.signed);
+    scene.shown.push_entry(&entry);
     scene.finds(&[]);
 }

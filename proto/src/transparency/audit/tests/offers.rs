@@ -44,12 +44,12 @@ fn an_entry_that_names_an_old_charter_is_withheld_if_the_agency_had_adopted_the_
         let (scene, _) = keeps_back(&before);
         let mut scene = Scene { federation: &after, auditor: MINISTRY, ..scene };
         let own = after.node(PROVINCE).lodges().at(START + 40 * MINUTE).at_leaf(9).entry();
-        scene.shown.push(&own.signed);
+        scene.shown.push_entry(&own);
         if is_held {
             scene.has_beside(&own);
         }
         let old = before.node(MINISTRY).lodges().at(START + 41 * MINUTE).at_leaf(10).entry();
-        scene.shown.push(&old.signed);
+        scene.shown.push_entry(&old);
         scene.received = Some(Cursor::end(Epoch::FIRST, LedgerIndex(11), 0));
         let withheld = scene.audited().findings.len();
         // Leaf 8 was there before, and names the first charter.
@@ -69,7 +69,7 @@ fn an_entry_is_not_withheld_from_an_auditor_that_oversees_no_longer() {
 fn a_node_entry_is_never_withheld() {
     let federation = Federation::new();
     let mut scene = Scene::overseen(&federation);
-    scene.shown.push(&federation.node(PROVINCE).witnesses().at_leaf(8).entry().signed);
+    scene.shown.push_entry(&federation.node(PROVINCE).witnesses().at_leaf(8).entry());
     scene.received = Some(Cursor::end(Epoch::FIRST, LedgerIndex(9), 0));
     scene.finds(&[]);
 }
@@ -79,7 +79,7 @@ fn open_offer<'f>(federation: &'f Federation, is_receipted: bool) -> Scene<'f> {
     let mut scene = Scene::honest(federation);
     scene.own.leaves.truncate(2);
     scene.own.receipts.truncate(if is_receipted { 2 } else { 1 });
-    (scene.seen, scene.shown) = (Vec::new(), Ledger::of(&scene.shown.leaves[..5]));
+    (scene.seen, scene.shown) = (Vec::new(), scene.shown.cut_to(5));
     (5..8).for_each(|number| _ = scene.shown.push(format!("leaf {number}").as_bytes()));
     scene
 }
@@ -98,7 +98,7 @@ fn an_offer_that_arrived_and_was_not_answered_in_time_is_unanswered() {
     let mut returned = scene.clone();
     let answer = federation.node(PROVINCE).returns(&scene.case).on(scene.entry(1).id).at_leaf(ACCEPTED).entry();
     returned.own.leaves.push((answer.clone(), START + 5 * MINUTE));
-    returned.rewrites(ACCEPTED, &answer.signed);
+    returned.rewrites(ACCEPTED, &answer.bytes);
     returned.finds(&[]);
 }
 
@@ -119,7 +119,7 @@ fn an_offer_that_its_addressee_confirmed_is_unanswered_without_a_receipt() {
     let arrived = wire::entry::Body::Arrived(wire::Arrived::default());
     let arrived = federation.node(PROVINCE).says(&scene.case, arrived).on(offer.id).at_leaf(8).entry();
     scene.has_beside(&arrived);
-    scene.shown.push(&arrived.signed);
+    scene.shown.push_entry(&arrived);
     scene.finds(&[Finding::Unanswered]);
 }
 
@@ -145,7 +145,7 @@ fn a_published_figure_below_the_agency_s_own_entries_is_misreported() {
             wire::entry::Body::Published(wire::Published { ledger_size: 8, profile: String::new(), figures });
         let published = writing.entry();
         scene.has_beside(&published);
-        scene.shown.push(&published.signed);
+        scene.shown.push_entry(&published);
         let entries = scene.own.leaves.iter().take(4).map(|(entry, _)| entry.clone()).collect();
         scene.own.cases = vec![HeldCase { complaint: scene.case.complaint.clone(), entries }];
         scene
