@@ -12,7 +12,7 @@ mod chain;
 mod text;
 
 pub use chain::{CharterTrustError, Charters, Rival};
-pub use text::{CharterError, CharterText, ManagerText, MemberKeyText, MemberText};
+pub use text::{CharterError, CharterText, ManagerText, MemberKeyText, MemberText, RulesText};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 
 use crate::base::ids::AgencyId;
 use crate::base::key::{PublicKey, Scheme, key_id};
+use crate::base::limits;
 use crate::entry::CharterName;
 use crate::tlog::checkpoint::CheckpointKeys;
 use crate::tlog::note::NoteKey;
@@ -44,8 +45,8 @@ pub struct Charter {
     pub grace_days: u32,
     /// Number of managers who must sign.
     pub threshold: usize,
-    /// With so many offers a complaint goes back and forth: its holder and the holder's supervisor get an alarm.
-    pub offers_before_alarm: u32,
+    /// The numbers by which entries that name this charter are judged.
+    pub rules: Rules,
     /// The managers, who may sign the charter.
     pub managers: Vec<Manager>,
     members: BTreeMap<AgencyId, Member>,
@@ -53,6 +54,43 @@ pub struct Charter {
     oversight: Vec<AgencyId>,
     note: Vec<u8>,
     scheme: Option<Arc<dyn Scheme>>,
+}
+
+/// The numbers by which entries are judged. All nodes share them, because they are part of the charter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Rules {
+    /// Longest time that an addressee may be given to answer an offer, in days.
+    pub answer_by_days: u32,
+    /// Working days of the citizen's silence after an answer before the case may be closed by silence.
+    pub silence_working_days: u32,
+    /// With so many offers a complaint goes back and forth: its holder and the holder's supervisor get an alarm.
+    pub offers_before_mediation: u32,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            answer_by_days: limits::ANSWER_BY_DAYS,
+            silence_working_days: limits::SILENCE_WORKING_DAYS,
+            offers_before_mediation: limits::OFFERS_BEFORE_MEDIATION,
+        }
+    }
+}
+
+/// A calendar day, in milliseconds. A working day takes at least so long.
+const DAY_MILLIS: u64 = 24 * 60 * 60 * 1000;
+
+impl Rules {
+    /// Longest time that an addressee may be given to answer an offer, in milliseconds.
+    pub fn answer_by_millis(self) -> u64 {
+        u64::from(self.answer_by_days) * DAY_MILLIS
+    }
+
+    /// Shortest silence of the citizen before the case may be closed by silence, in milliseconds. Calendar days are counted, because the charter
+    /// carries no calendar of working days yet.
+    pub fn silence_millis(self) -> u64 {
+        u64::from(self.silence_working_days) * DAY_MILLIS
+    }
 }
 
 /// A person or agency that signs charters. A manager with several keys counts once.
@@ -171,6 +209,11 @@ impl Charter {
     /// All members, in the order of their ids.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
         self.members.values()
+    }
+
+    /// The time after which offers under this charter have no effect: the end of its validity and of the days of grace, in milliseconds since 1970.
+    pub fn offers_end(&self) -> u64 {
+        self.valid_until.saturating_add(u64::from(self.grace_days) * DAY_MILLIS)
     }
 
     /// The name of this charter in entries.

@@ -218,8 +218,27 @@ impl Node<'_> {
         self.says(case, Wire::Replied(wire::Replied { word, reply_code, ..Default::default() }))
     }
 
+    /// Closes the case. The entry names the ground that the case gives, if there is one.
     pub(crate) fn closes(&self, case: &Case<'_>, cause: wire::CloseCause) -> Writing {
-        self.says(case, Wire::Closed(wire::Closed { cause: cause.into(), ..Default::default() }))
+        let state = case.complaint.case();
+        let ground = match cause {
+            wire::CloseCause::Reply => state.citizens_word,
+            wire::CloseCause::Silence => state.answer.map(|(answer, _)| answer),
+            wire::CloseCause::OwnWord | wire::CloseCause::Unspecified => None,
+        };
+        let ground = ground.map(|id| id.0.to_vec()).unwrap_or_default();
+        self.says(case, Wire::Closed(wire::Closed { cause: cause.into(), ground, ..Default::default() }))
+    }
+
+    pub(crate) fn proposes_archive(&self, case: &Case<'_>) -> Writing {
+        let reason = wire::ArchiveReason::Duplicate.into();
+        self.says(case, Wire::ArchiveProposed(wire::ArchiveProposed { reason, ..Default::default() }))
+    }
+
+    /// Links the complaint to another one.
+    pub(crate) fn links(&self, case: &Case<'_>) -> Writing {
+        let duplicate_of = vec![9; 32];
+        self.says(case, Wire::Linked(wire::Linked { duplicate_of, ..Default::default() }))
     }
 
     /// A supervisor's or oversight agency's note.
@@ -269,6 +288,15 @@ impl Writing {
             Wire::Forwarded(body) => body.answer_by = millis,
             Wire::Reassigned(body) => body.answer_by = millis,
             other => panic!("{other:?} is no offer"),
+        }
+        self
+    }
+
+    /// Sets the ground of a closing.
+    pub(crate) fn on_ground(mut self, ground: Option<EntryId>) -> Self {
+        match &mut self.draft.body {
+            Wire::Closed(body) => body.ground = ground.map(|id| id.0.to_vec()).unwrap_or_default(),
+            other => panic!("{other:?} has no ground"),
         }
         self
     }

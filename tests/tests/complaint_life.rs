@@ -295,7 +295,7 @@ async fn a_supervisor_reassigns_a_complaint_only_while_it_is_not_offered() {
     let said = agencies.does(PROVINCE, &["reassign", &id, "--to", OMBUDSMAN, "--answer-within", "2d"]);
     assert!(said.contains("offered to ombudsman in the holder's place"), "{said}");
     agencies
-        .is_refused(PROVINCE, &["reassign", &id, "--to", PROVINCE], "only the addressee can act on the offer")
+        .is_refused(PROVINCE, &["reassign", &id, "--to", PROVINCE], "can answer the offer until")
         .await;
     agencies.node(OMBUDSMAN).await.accepts(lodged.complaint).await;
     agencies.has(CITY, lodged.complaint, 3).await;
@@ -320,7 +320,14 @@ async fn the_supervisor_reopens_a_complaint_only_if_it_was_closed_without_the_ci
         let code = ["--reply-code", lodged.reply_code.as_str()];
         let code = if with_code { &code[..] } else { &[] };
         agencies.does(CITY, &[&["reply", &id, "--word", "satisfied"], code].concat());
-        agencies.does(CITY, &["close", &id]);
+        if with_code {
+            agencies.does(CITY, &["close", &id]);
+        } else {
+            agencies.is_refused(CITY, &["close", &id], "no reply with the citizen's reply code").await;
+            agencies.is_refused(CITY, &["close", &id, "--silence"], "the citizen has replied").await;
+            let closed = agencies.does(CITY, &["close", &id, "--own-word"]);
+            assert!(closed.contains("closed on the agency's own word"), "{closed}");
+        }
         agencies.has(PROVINCE, lodged.complaint, 4).await;
         let reopen = ["reply", &id, "--word", "dissatisfied"];
         if with_code {

@@ -19,7 +19,7 @@ use sinergi_config::{CharterPin, Endpoint, Federation as Name, Peer};
 use sinergi_daemon::storage::keys;
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::key::SigningKey;
-use sinergi_proto::charter::{CharterText, ManagerText, MemberText};
+use sinergi_proto::charter::{CharterText, ManagerText, MemberText, RulesText};
 
 use super::node::{Node, NotUp};
 use super::port::Port;
@@ -254,7 +254,7 @@ impl Builder {
             valid_until: at(from + CHARTER_DAYS * SECONDS_A_DAY),
             grace_days: GRACE_DAYS,
             threshold: managers.len() / 2 + 1,
-            offers_before_alarm: None,
+            rules: RulesText::default(),
             manager: managers.iter().map(manager).collect(),
             member,
         }

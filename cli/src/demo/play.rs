@@ -189,7 +189,7 @@ fn act(case: &Case, step: Step, seen: &ComplaintDetail) -> Result<Act, Failure> 
         Deed::Respond => Act::Respond(Respond {}),
         Deed::Resolve => Act::Resolve(Resolve { outcome: Outcome::Answered.into() }),
         Deed::Reply(word) => Act::Reply(Reply { word: word.into(), reply_code: case.reply_code.clone() }),
-        Deed::Close => Act::Close(Close { cause: CloseCause::Reply.into(), silence_working_days: 0 }),
+        Deed::Close => Act::Close(Close { cause: CloseCause::Reply.into() }),
     })
 }
 

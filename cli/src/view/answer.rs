@@ -26,6 +26,8 @@ document! {
         entry_id: String,
         /// The leaf of that entry in this node's ledger.
         leaf_index: u64,
+        /// The addressee of the offer that is open after the act; null if none is.
+        offered_to: Option<String>,
     }
 }
 

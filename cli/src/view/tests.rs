@@ -233,7 +233,12 @@ fn verified() -> operator_api::VerifyComplaintReply {
 
 fn documents() -> String {
     let lodged = operator_api::LodgeReply { complaint: vec![0x6a; 32], existed: true, reply_code: text("code") };
-    let act = operator_api::ActReply { complaint: vec![0x6b; 32], entry_id: vec![0x6c; 32], leaf_index: 1 };
+    let act = operator_api::ActReply {
+        complaint: vec![0x6b; 32],
+        entry_id: vec![0x6c; 32],
+        leaf_index: 1,
+        offered_to: text("offered_to"),
+    };
     let retried = operator_api::RetriedItem {
         number: text("number"),
         entry_id: vec![0x6d; 32],

@@ -67,9 +67,7 @@ pub(super) fn parse<E: From<Malformed>>(
             word: word(reply.word)?,
             reply_code: bounded("reply code", reply.reply_code, limits::REPLY_CODE_BYTES)?,
         },
-        Act::Close(close) => {
-            Command::Close { cause: code("cause", close.cause)?, silence_working_days: close.silence_working_days }
-        }
+        Act::Close(close) => Command::Close { cause: code("cause", close.cause)? },
         Act::Archive(archive) => Command::Archive { reason: code("reason", archive.reason)? },
         Act::Approve(approve) => Command::Approve { proposal: optional_entry("proposal", &approve.proposal)? },
         Act::RefuseArchive(_) => Command::RefuseArchive,
@@ -218,7 +216,7 @@ mod tests {
     fn a_code_must_be_chosen() {
         assert_eq!(wrong_field(Act::Progress(operator_api::Progress { state: 0 })), "state");
         assert_eq!(wrong_field(Act::Resolve(operator_api::Resolve { outcome: -1 })), "outcome");
-        assert_eq!(wrong_field(Act::Close(operator_api::Close { cause: 0, silence_working_days: 3 })), "cause");
+        assert_eq!(wrong_field(Act::Close(operator_api::Close { cause: 0 })), "cause");
         assert_eq!(wrong_field(Act::Archive(operator_api::Archive { reason: 0 })), "reason");
         assert_eq!(wrong_field(erase(0, Vec::new())), "ground");
     }

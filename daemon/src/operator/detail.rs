@@ -41,7 +41,7 @@ impl Complaints {
             observers: names(charter.observers(participants)),
             custody: custody_spans(complaint),
             offers: u32::try_from(offers).unwrap_or(u32::MAX),
-            goes_back_and_forth: offers >= charter.offers_before_alarm as usize,
+            goes_back_and_forth: offers >= charter.rules.offers_before_mediation as usize,
             supervisors: names(charter.supervisors(holder)),
             reopened: state.reopened,
             resolved_by: state.resolved_by.as_ref().map(ToString::to_string).unwrap_or_default(),

@@ -128,6 +128,7 @@ impl Intake {
             complaint: complaint.0.to_vec(),
             entry_id: acted.entry.0.to_vec(),
             leaf_index: acted.leaf.0,
+            offered_to: acted.offered_to.map(String::from).unwrap_or_default(),
         })
     }
 }

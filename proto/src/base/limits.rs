@@ -97,7 +97,11 @@ pub const CLOCK_AHEAD: Duration = Duration::from_secs(5 * 60);
 /// Until `answer_by` only the addressee can act on an offer. All others can act from `answer_by` and this margin on.
 pub const ANSWER_MARGIN: Duration = Duration::from_secs(10 * 60);
 /// After so many offers of one complaint its holder and the holder's supervisor get an alarm, unless the charter says otherwise.
-pub const OFFERS_BEFORE_ALARM: u32 = 5;
+pub const OFFERS_BEFORE_MEDIATION: u32 = 3;
+/// Longest time to answer an offer, in days, if the charter names none.
+pub const ANSWER_BY_DAYS: u32 = 14;
+/// Working days of the citizen's silence before a case may be closed, if the charter names no number.
+pub const SILENCE_WORKING_DAYS: u32 = 10;
 /// Longest time from an offer to its `answer_by`.
 pub const ANSWER_BY_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 

@@ -1,11 +1,11 @@
 //! The charter: the texts that parse, and the rules of trust.
 
-use super::{Charter, CharterError, CharterText, CharterTrustError, Charters, MemberStatus, Rival};
+use super::{Charter, CharterError, CharterText, CharterTrustError, Charters, MemberStatus, Rival, Rules, RulesText};
 use crate::base::ids::AgencyId;
 use crate::base::limits;
 use crate::fixture::{
-    FEDERATION, Federation, MANAGERS, agency, charter_text, manager, manager_key, member_of, signed_by, successor_text,
-    written,
+    DAY, FEDERATION, Federation, MANAGERS, agency, charter_text, manager, manager_key, member_of, signed_by,
+    successor_text, written,
 };
 
 fn parse(text: &CharterText) -> Result<Charter, CharterError> {
@@ -317,6 +317,58 @@ fn the_threshold_lies_within_the_managers() {
     assert_eq!(refused_field(|text| text.threshold = 0).0, "threshold");
     assert_eq!(refused_field(|text| text.threshold = 6).1, "6 of 5 managers");
     assert!(parse_changed(|text| text.threshold = 5).is_ok());
+}
+
+#[test]
+fn a_rule_out_of_its_range_is_refused_with_its_name_and_range() {
+    type Change = fn(&mut RulesText, u32);
+    let rules: [(&str, Change, u32, u32); 3] = [
+        ("answer_by_days", |rules, value| rules.answer_by_days = Some(value), 1, 366),
+        ("silence_working_days", |rules, value| rules.silence_working_days = Some(value), 1, 366),
+        ("offers_before_mediation", |rules, value| rules.offers_before_mediation = Some(value), 2, 100),
+    ];
+    for (name, change, least, most) in rules {
+        for value in [0, least - 1, most + 1, u32::MAX] {
+            let (field, problem) = refused_field(|text| change(&mut text.rules, value));
+            assert_eq!(field, format!("rules.{name}"));
+            assert_eq!(problem, format!("{value}, must be {least} to {most}"));
+        }
+        for value in [least, most] {
+            assert!(parse_changed(|text| change(&mut text.rules, value)).is_ok(), "{name} {value}");
+        }
+    }
+}
+
+#[test]
+fn absent_rules_have_their_defaults_and_are_not_written() {
+    let rules = parse(&charter_text()).expect("a charter").rules;
+    assert_eq!(rules, Rules { answer_by_days: 14, silence_working_days: 10, offers_before_mediation: 3 });
+    assert_eq!(rules, Rules::default());
+    assert!(!written(&charter_text()).contains("rules"));
+    let one = parse_changed(|text| text.rules.silence_working_days = Some(7)).expect("a charter").rules;
+    assert_eq!(one, Rules { silence_working_days: 7, ..Rules::default() });
+    assert_eq!((one.answer_by_millis(), one.silence_millis()), (14 * DAY, 7 * DAY));
+}
+
+#[test]
+fn a_successor_keeps_the_rules_that_its_text_keeps() {
+    let mut text = charter_text();
+    text.rules = RulesText { answer_by_days: Some(3), silence_working_days: None, offers_before_mediation: Some(9) };
+    let rules = parse(&text).expect("a charter").rules;
+    assert_eq!(rules, Rules { answer_by_days: 3, silence_working_days: 10, offers_before_mediation: 9 });
+    let read: CharterText = toml::from_str(&written(&text)).expect("a charter's text");
+    assert_eq!(read.rules, text.rules, "a text reads back what was written");
+    let mut charters = Charters::self_signed(&signed_by(&MANAGERS, &written(&text))).expect("the first");
+    let next = charters.succeed(&signed_by(&MANAGERS, &written(&successor_text(&text)))).expect("its successor");
+    assert_eq!((next.version, next.rules), (2, rules));
+}
+
+#[test]
+fn a_misspelled_rule_is_refused_and_named() {
+    let text = written(&charter_text()).replacen("[[manager]]", "[rules]\nsilence_days = 3\n\n[[manager]]", 1);
+    let error = Charter::parse(&signed_by(&MANAGERS[..3], &text)).expect_err("an unknown field");
+    assert!(matches!(error, CharterError::Toml(_)));
+    assert!(error.to_string().contains("silence_days"), "{error}");
 }
 
 #[test]

@@ -9,11 +9,12 @@
 //! - parsing takes linear time, because anybody may send a charter and it is parsed before its signatures are checked.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use data_encoding::{BASE64, HEXLOWER};
 use serde::{Deserialize, Serialize};
 
-use super::{Charter, KeyUse, Manager, Member, MemberKey, MemberKind, MemberStatus, text_hash};
+use super::{Charter, KeyUse, Manager, Member, MemberKey, MemberKind, MemberStatus, Rules, text_hash};
 use crate::base::ids::{AgencyId, AgencyIdError};
 use crate::base::key::PublicKey;
 use crate::base::limits;
@@ -38,15 +39,62 @@ pub struct CharterText {
     pub grace_days: u32,
     /// Number of managers who must sign.
     pub threshold: usize,
-    /// Number of offers of one complaint that raises an alarm, at least 2. Absent: [`limits::OFFERS_BEFORE_ALARM`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub offers_before_alarm: Option<u32>,
+    /// The numbers by which entries are judged. Absent ones have their default.
+    #[serde(default, skip_serializing_if = "RulesText::is_default")]
+    pub rules: RulesText,
     /// The managers, who may sign the charter.
     #[serde(default)]
     pub manager: Vec<ManagerText>,
     /// The agencies.
     #[serde(default)]
     pub member: Vec<MemberText>,
+}
+
+/// The numbers by which entries are judged, as they are written. Absent: the default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RulesText {
+    /// Longest time to answer an offer, 1 to 366 days. Default: [`limits::ANSWER_BY_DAYS`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_by_days: Option<u32>,
+    /// Working days of the citizen's silence before a case may be closed, 1 to 366. Default: [`limits::SILENCE_WORKING_DAYS`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence_working_days: Option<u32>,
+    /// Number of offers of one complaint that raises an alarm, 2 to 100. Default: [`limits::OFFERS_BEFORE_MEDIATION`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offers_before_mediation: Option<u32>,
+}
+
+impl RulesText {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn parse(&self) -> Result<Rules, CharterError> {
+        let within = |name: &'static str, value: Option<u32>, range: RangeInclusive<u32>, default: u32| {
+            let value = value.unwrap_or(default);
+            match range.contains(&value) {
+                true => Ok(value),
+                false => Err(field(name, format!("{value}, must be {} to {}", range.start(), range.end()))),
+            }
+        };
+        let default = Rules::default();
+        Ok(Rules {
+            answer_by_days: within("rules.answer_by_days", self.answer_by_days, 1..=366, default.answer_by_days)?,
+            silence_working_days: within(
+                "rules.silence_working_days",
+                self.silence_working_days,
+                1..=366,
+                default.silence_working_days,
+            )?,
+            offers_before_mediation: within(
+                "rules.offers_before_mediation",
+                self.offers_before_mediation,
+                2..=100,
+                default.offers_before_mediation,
+            )?,
+        })
+    }
 }
 
 /// A manager as it is written.
@@ -158,10 +206,7 @@ impl Charter {
         if raw.threshold == 0 || raw.threshold > managers.len() {
             return Err(field("threshold", format!("{} of {} managers", raw.threshold, managers.len())));
         }
-        let offers_before_alarm = raw.offers_before_alarm.unwrap_or(limits::OFFERS_BEFORE_ALARM);
-        if offers_before_alarm < 2 {
-            return Err(field("offers_before_alarm", format!("{offers_before_alarm}, at least 2")));
-        }
+        let rules = raw.rules.parse()?;
         let members = parse_members(raw.member)?;
         let oversees = |member: &&Member| member.oversight && member.status != MemberStatus::Retired;
         let oversight = members.values().filter(oversees).map(|member| member.id.clone()).collect();
@@ -174,7 +219,7 @@ impl Charter {
             valid_until,
             grace_days: raw.grace_days,
             threshold: raw.threshold,
-            offers_before_alarm,
+            rules,
             managers,
             members,
             oversight,

@@ -4,18 +4,16 @@
 //!
 //! Invariants:
 //! - a case entry never moves custody;
-//! - an answer that was given stays an answer, even if its author no longer holds the complaint;
-//! - a case is closed without the mark `self_closed` only by a silence that lasted or by a reply with the citizen's code.
+//! - only the work of the holder at that point of the custody path moves the case;
+//! - a case is closed with a true cause only: by the citizen's word, by a silence that lasted, or by the intake agency's own word (`self_closed`).
 
 use super::no_effect::NoEffect;
 use super::phase::Phase;
 use crate::base::ids::{AgencyId, ComplaintId, EntryId};
+use crate::charter::Rules;
 use crate::entry::content::reply_code_hash;
 use crate::entry::{CaseAct, Lodged};
 use crate::wire::{CloseCause, ReplyWord};
-
-/// A calendar day, in milliseconds. A working day takes at least so long.
-pub(crate) const DAY_MILLIS: u64 = 24 * 60 * 60 * 1000;
 
 /// The state of the case after some case entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,10 +32,10 @@ pub struct CaseState {
     pub duplicate_of: Option<ComplaintId>,
     /// The proposal to archive that waits for the second signature.
     pub archive_proposal: Option<ArchiveProposal>,
-    /// Time of the last answer, in milliseconds since 1970. `None` if there is no answer, or a reply came after it.
-    pub answered_at: Option<u64>,
-    /// Whether the newest reply carried the citizen's reply code and was not dissatisfied.
-    reply_proven: bool,
+    /// The last answer, with its time in milliseconds since 1970. `None` if there is no answer, or a reply came after it.
+    pub answer: Option<(EntryId, u64)>,
+    /// The reply that carries the citizen's word on the last answer, and is not dissatisfied. `None` if there is none.
+    pub citizens_word: Option<EntryId>,
 }
 
 /// A proposal to archive that waits for the second signature.
@@ -64,8 +62,18 @@ pub struct CaseEntry<'a> {
     pub basis: EntryId,
     /// Whether the basis is on the custody path.
     pub on_path: bool,
+    /// The next `Accepted` on the path after the basis, if its author did not know of this entry.
+    pub crossed_by: Option<EntryId>,
+    /// The rules of the charter that the entry names.
+    pub rules: Rules,
     /// The action.
     pub act: &'a CaseAct,
+}
+
+impl CaseEntry<'_> {
+    fn require_on_path(&self) -> Result<(), NoEffect> {
+        if self.on_path { Ok(()) } else { Err(NoEffect::BasisSuperseded) }
+    }
 }
 
 impl CaseState {
@@ -79,8 +87,8 @@ impl CaseState {
             reopened: 0,
             duplicate_of: None,
             archive_proposal: None,
-            answered_at: None,
-            reply_proven: false,
+            answer: None,
+            citizens_word: None,
         }
     }
 
@@ -91,6 +99,12 @@ impl CaseState {
     /// # Errors
     /// The reason why the entry has no effect on this state.
     pub fn after(&self, entry: CaseEntry<'_>, intake: &AgencyId, lodged: &Lodged) -> Result<Self, NoEffect> {
+        if entry.act.is_work() {
+            entry.require_on_path()?;
+            if let Some(by) = entry.crossed_by {
+                return Err(NoEffect::Crossed { by });
+            }
+        }
         let mut next = self.clone();
         match entry.act {
             CaseAct::Verified { category, .. } => {
@@ -101,14 +115,15 @@ impl CaseState {
                     next.category.clone_from(category);
                 }
             }
-            CaseAct::Progressed { .. } if self.phase.is_open() => next.phase = Phase::InProgress,
-            CaseAct::Responded if self.phase.is_open() => next.answered(Phase::Responded, entry),
+            // An agency that took over a resolved case may work on it again.
+            CaseAct::Progressed { .. } if self.has_work_for(entry.author) => next.phase = Phase::InProgress,
+            CaseAct::Responded if self.has_work_for(entry.author) => next.answered(Phase::Responded, entry),
             CaseAct::Resolved { .. } if !self.phase.is_ended() => {
                 next.answered(Phase::Resolved, entry);
                 next.resolved_by = Some(entry.author.clone());
             }
             CaseAct::Replied { word, reply_code } => next.replied(*word, reply_code, entry, intake, lodged)?,
-            CaseAct::Closed { cause, silence_working_days } => next.closed(*cause, *silence_working_days, entry),
+            CaseAct::Closed { cause, ground } => next.closed(*cause, *ground, entry)?,
             CaseAct::ArchiveProposed { reason } => {
                 next.require_running(entry)?;
                 let proposal = ArchiveProposal { entry: entry.id, basis: entry.basis, reason: *reason };
@@ -135,7 +150,12 @@ impl CaseState {
 
     fn answered(&mut self, phase: Phase, entry: CaseEntry<'_>) {
         self.phase = phase;
-        self.answered_at = Some(entry.millis);
+        (self.answer, self.citizens_word) = (Some((entry.id, entry.millis)), None);
+    }
+
+    /// Whether the case waits for work of the holder.
+    fn has_work_for(&self, holder: &AgencyId) -> bool {
+        self.phase.is_open() || (self.phase == Phase::Resolved && self.resolved_by.as_ref() != Some(holder))
     }
 
     fn replied(
@@ -150,8 +170,8 @@ impl CaseState {
             return Err(NoEffect::NotSelfClosed);
         }
         let is_code = !reply_code.is_empty() && reply_code_hash(reply_code) == lodged.reply_code_hash;
-        self.reply_proven = is_code && word != ReplyWord::Dissatisfied;
-        self.answered_at = None;
+        self.citizens_word = (is_code && word != ReplyWord::Dissatisfied).then_some(entry.id);
+        self.answer = None;
         if word == ReplyWord::Dissatisfied {
             self.phase = Phase::Reopened;
             self.self_closed = false;
@@ -160,18 +180,25 @@ impl CaseState {
         Ok(())
     }
 
-    /// Closes the case. A missing or unknown cause, or a silence that has not lasted, leads to the mark `self_closed`.
-    fn closed(&mut self, cause: i32, silence_working_days: u32, entry: CaseEntry<'_>) {
-        let silent = cause == i32::from(CloseCause::Silence) && self.silence_lasted(silence_working_days, entry.millis);
+    /// Closes the case, if the cause is true.
+    fn closed(&mut self, cause: i32, ground: Option<EntryId>, entry: CaseEntry<'_>) -> Result<(), NoEffect> {
+        if self.phase.is_ended() {
+            return Err(NoEffect::CaseEnded { phase: self.phase });
+        }
+        let is_true = match CloseCause::try_from(cause) {
+            Ok(CloseCause::Reply) => ground.is_some() && ground == self.citizens_word,
+            Ok(CloseCause::Silence) => self.answer.is_some_and(|(answer, millis)| {
+                ground == Some(answer) && entry.millis >= millis.saturating_add(entry.rules.silence_millis())
+            }),
+            Ok(CloseCause::OwnWord) => ground.is_none(),
+            Ok(CloseCause::Unspecified) | Err(_) => false,
+        };
+        if !is_true {
+            return Err(NoEffect::UntrueCause);
+        }
         self.phase = Phase::Closed;
-        self.self_closed = !silent && !self.reply_proven;
-    }
-
-    /// Whether so many days have passed without a reply to the last answer. Calendar days are counted, because the fold knows no holidays.
-    /// A working day is never shorter, so an honest node that counts working days passes.
-    pub fn silence_lasted(&self, working_days: u32, millis: u64) -> bool {
-        let needed = u64::from(working_days).saturating_mul(DAY_MILLIS);
-        working_days > 0 && self.answered_at.is_some_and(|answered| millis >= answered.saturating_add(needed))
+        self.self_closed = cause == i32::from(CloseCause::OwnWord);
+        Ok(())
     }
 
     /// Settles a proposal. The second signature must have the same basis as the proposal, and the basis must be on the path. Otherwise an
@@ -187,9 +214,7 @@ impl CaseState {
     }
 
     fn require_running(&self, entry: CaseEntry<'_>) -> Result<(), NoEffect> {
-        if !entry.on_path {
-            return Err(NoEffect::BasisSuperseded);
-        }
+        entry.require_on_path()?;
         if self.phase.is_ended() { Err(NoEffect::CaseEnded { phase: self.phase }) } else { Ok(()) }
     }
 }

@@ -60,8 +60,6 @@ pub enum Command {
     Close {
         /// A `CloseCause`.
         cause: i32,
-        /// Working days without a reply, if silence is the cause.
-        silence_working_days: u32,
     },
     /// The holder proposes to archive the complaint.
     Archive {

@@ -6,9 +6,8 @@
 //! differences on. So honest nodes fork only if a network partition lasts longer than `answer_by`, or if supervisor and holder act at the
 //! same time.
 
-use super::no_effect::NoEffect;
+use super::no_effect::{NoEffect, margin_after};
 use crate::base::ids::{AgencyId, EntryId};
-use crate::base::limits;
 use crate::charter::{Charter, MemberStatus};
 use crate::entry::{CaseAct, CustodyAct};
 use crate::wire::{Deadline, ReplyWord};
@@ -90,10 +89,7 @@ impl CustodyState {
             CaseAct::Recalled => {
                 self.require_holder(actor)?;
                 let offer = self.require_offer()?;
-                if actor.millis >= offer.answer_by {
-                    return Err(NoEffect::AfterAnswerBy { answer_by: offer.answer_by });
-                }
-                Ok(())
+                if actor.millis >= offer.answer_by { Err(self.after_answer_by(offer)) } else { Ok(()) }
             }
             CaseAct::Verified { .. }
             | CaseAct::Progressed { .. }
@@ -149,16 +145,17 @@ impl CustodyState {
         Err(NoEffect::NotSupervisor { agency: self.holder.clone() })
     }
 
-    /// Checks the deadline in an `Escalated`. The time to answer must be that of the open offer. Other deadlines are not checked against
-    /// anything in this version. Every deadline must have passed.
+    /// Checks the deadline in an `Escalated`: its date must be the one that the entries give, and must have passed by the margin. Only the time to
+    /// answer the open offer has a date in this version.
     fn require_due(&self, deadline: i32, due: u64, actor: Actor<'_>) -> Result<(), NoEffect> {
-        if deadline == i32::from(Deadline::Answer) {
-            let answer_by = self.require_offer()?.answer_by;
-            if due != answer_by {
-                return Err(NoEffect::OtherDue { due, answer_by });
-            }
+        if deadline != i32::from(Deadline::Answer) {
+            return Err(NoEffect::UnknownDeadline { deadline });
         }
-        if actor.millis <= due { Err(NoEffect::NotYetDue { due }) } else { Ok(()) }
+        let answer_by = self.require_offer()?.answer_by;
+        if due != answer_by {
+            return Err(NoEffect::OtherDue { due, answer_by });
+        }
+        if actor.millis < margin_after(due) { Err(NoEffect::NotYetDue { due: margin_after(due) }) } else { Ok(()) }
     }
 
     fn open_offer(&self, entry: EntryId, to: &AgencyId, answer_by: u64, actor: Actor<'_>) -> Result<Self, NoEffect> {
@@ -166,9 +163,13 @@ impl CustodyState {
             return Err(NoEffect::OfferToHolder);
         }
         require_active(to, actor)?;
-        let longest = u64::try_from(limits::ANSWER_BY_MAX.as_millis()).unwrap_or(u64::MAX);
-        if answer_by <= actor.millis || answer_by - actor.millis > longest {
-            return Err(NoEffect::AnswerByOutOfRange { answer_by });
+        let (rules, ended) = (actor.charter.rules, actor.charter.offers_end());
+        if answer_by <= actor.millis || answer_by - actor.millis > rules.answer_by_millis() {
+            return Err(NoEffect::AnswerByOutOfRange { answer_by, days: rules.answer_by_days });
+        }
+        // Answers to earlier offers stay allowed, so that a charter that expired takes nothing from anybody.
+        if actor.millis > ended {
+            return Err(NoEffect::CharterExpired { ended });
         }
         Ok(Self { holder: self.holder.clone(), offer: Some(Offer { entry, to: to.clone(), answer_by }) })
     }
@@ -183,12 +184,16 @@ impl CustodyState {
     fn require_no_offer(&self) -> Result<(), NoEffect> {
         match &self.offer {
             None => Ok(()),
-            Some(offer) => Err(NoEffect::OfferOpen { to: offer.to.clone() }),
+            Some(offer) => Err(NoEffect::OfferOpen { to: offer.to.clone(), answer_by: offer.answer_by }),
         }
     }
 
     fn require_offer(&self) -> Result<&Offer, NoEffect> {
         self.offer.as_ref().ok_or(NoEffect::NoOpenOffer)
+    }
+
+    fn after_answer_by(&self, offer: &Offer) -> NoEffect {
+        NoEffect::AfterAnswerBy { answer_by: offer.answer_by, holder: self.holder.clone() }
     }
 
     fn require_addressee(&self, actor: Actor<'_>) -> Result<&Offer, NoEffect> {
@@ -199,7 +204,7 @@ impl CustodyState {
     fn require_answer_in_time(&self, actor: Actor<'_>) -> Result<(), NoEffect> {
         let offer = self.require_addressee(actor)?;
         if actor.millis > offer.answer_by {
-            return Err(NoEffect::AfterAnswerBy { answer_by: offer.answer_by });
+            return Err(self.after_answer_by(offer));
         }
         Ok(())
     }
@@ -227,7 +232,8 @@ fn require_active(to: &AgencyId, actor: Actor<'_>) -> Result<(), NoEffect> {
 }
 
 fn require_margin(offer: &Offer, actor: Actor<'_>) -> Result<(), NoEffect> {
-    let margin = u64::try_from(limits::ANSWER_MARGIN.as_millis()).unwrap_or(u64::MAX);
-    let from = offer.answer_by.saturating_add(margin);
-    if actor.millis < from { Err(NoEffect::BeforeMargin { from }) } else { Ok(()) }
+    if actor.millis >= margin_after(offer.answer_by) {
+        return Ok(());
+    }
+    Err(NoEffect::BeforeMargin { to: offer.to.clone(), answer_by: offer.answer_by })
 }

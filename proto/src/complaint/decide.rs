@@ -48,15 +48,26 @@ pub enum Declined {
     },
     /// The silence has not lasted long enough to close the case.
     #[error(
-        "complaint {complaint}: the citizen was not silent for {working_days} working days after the last answer; {since}"
+        "complaint {complaint}: by charter version {version} the citizen must be silent for {working_days} working days after an answer; {since}"
     )]
     NotSilent {
         /// The complaint's short id.
         complaint: String,
-        /// Working days that the command names.
+        /// The charter version that the entry would name.
+        version: u64,
+        /// Working days of silence that it demands.
         working_days: u32,
-        /// The time of the last answer, in words.
+        /// The last answer, and the time from which the case may be closed, in words.
         since: String,
+    },
+    /// No word of the citizen closes the case.
+    #[error(
+        "complaint {complaint}: no reply with the citizen's reply code came since the last answer, so it cannot be closed by the citizen's word; \
+         after a silence it can be closed with --silence, and in the agency's own name with --own-word"
+    )]
+    NoReply {
+        /// The complaint's short id.
+        complaint: String,
     },
     /// There is no open proposal, or more than one.
     #[error("complaint {complaint}: {problem}")]
@@ -116,7 +127,8 @@ impl<'a> Author<'a> {
     }
 
     fn answer_by(self, offer: &NewOffer) -> u64 {
-        offer.answer_by.unwrap_or_else(|| self.millis.saturating_add(self.answer_within_millis))
+        let longest = self.charter.rules.answer_by_millis();
+        offer.answer_by.unwrap_or_else(|| self.millis.saturating_add(self.answer_within_millis.min(longest)))
     }
 }
 
@@ -152,9 +164,7 @@ pub fn decide(complaint: &Complaint, command: &Command, author: Author<'_>) -> R
         Command::Respond => case(CaseAct::Responded),
         Command::Resolve { outcome } => case(CaseAct::Resolved { outcome: *outcome }),
         Command::Reply { word, reply_code } => case(case::reply(complaint, *word, reply_code)?),
-        Command::Close { cause, silence_working_days } => {
-            case(case::close(complaint, *cause, *silence_working_days, author)?)
-        }
+        Command::Close { cause } => case(case::close(complaint, *cause, author)?),
         Command::Archive { reason } => case(CaseAct::ArchiveProposed { reason: *reason }),
         Command::Approve { proposal } => case(case::approval(complaint, *proposal, author)?),
         Command::RefuseArchive => case(case::archive_refusal(complaint)?),
@@ -197,11 +207,8 @@ fn check_phase(complaint: &Complaint, command: &Command) -> Result<(), Declined>
         | Command::Respond
         | Command::Resolve { .. }
         | Command::Link { .. } => {
-            if phase.is_open() {
-                Ok(())
-            } else {
-                Err(Declined::Ended { complaint: name(), phase })
-            }
+            // A resolved case still has a holder, who may not be the agency that resolved it, and may resolve it again or hand it on.
+            if phase.is_ended() { Err(Declined::Ended { complaint: name(), phase }) } else { Ok(()) }
         }
         Command::Accept
         | Command::Return { .. }

@@ -19,8 +19,8 @@ use super::custody::{Actor, CustodyState};
 use super::timeline::Timeline;
 use crate::base::clock::HybridClock;
 use crate::base::ids::{AgencyId, ComplaintId, EntryId};
-use crate::charter::Charter;
-use crate::entry::{Body, CaseAct, Commitment, ContentClass, Entry, Lodged};
+use crate::charter::{Charter, Rules};
+use crate::entry::{Body, CaseAct, Commitment, ContentClass, CustodyAct, Entry, Lodged};
 
 /// One complaint with all its entries.
 #[derive(Clone, Debug)]
@@ -68,6 +68,8 @@ pub struct KnownEntry {
     pub clock: HybridClock,
     /// The charter version that it names.
     pub charter_version: u64,
+    /// The rules of that charter.
+    pub(super) rules: Rules,
     /// The entry's parents.
     pub parents: Vec<EntryId>,
     /// The entry's body.
@@ -105,7 +107,7 @@ impl Complaint {
     pub fn lodge(entry: &Entry) -> Option<Self> {
         let (Body::Lodged(lodged), Some(id)) = (&entry.body, entry.complaint) else { return None };
         let state = CustodyState { holder: entry.author.clone(), offer: None };
-        let known = KnownEntry::new(entry, Judged::Custody { state, depth: 0 });
+        let known = KnownEntry::new(entry, Judged::Custody { state, depth: 0 }, Rules::default());
         let mut timeline = Timeline::default();
         timeline.insert((entry.clock, entry.id));
         Some(Self {
@@ -142,7 +144,7 @@ impl Complaint {
         *self.written.entry(entry.author.clone()).or_default() += 1;
         let is_custody = matches!(judged, Judged::Custody { .. });
         let is_case = matches!(judged, Judged::Case);
-        self.entries.insert(entry.id, Box::new(KnownEntry::new(entry, judged)));
+        self.entries.insert(entry.id, Box::new(KnownEntry::new(entry, judged, charter.rules)));
         if is_custody {
             return self.extend_path(entry);
         }
@@ -267,14 +269,16 @@ impl Complaint {
             self.path.push(id);
             next = self.best_child(&id);
         }
-        if tip == *basis {
+        let only_grew = tip == *basis;
+        // An agency that accepts custody usually knows of all work that was done before.
+        if only_grew && (*act != CustodyAct::Accepted || self.heads.len() == 1) {
             return Inserted { path_changed_from: None };
         }
         let (entries, path) = (&self.entries, &self.path);
         let judge =
             |state: &CaseState, id: &EntryId| judge_case(entries, path, (&self.intake, &self.lodged), state, id);
         self.history.judge_again(judge);
-        Inserted { path_changed_from: Some(tip) }
+        Inserted { path_changed_from: (!only_grew).then_some(tip) }
     }
 
     /// The child that wins at a fork: the best rank, then the smallest id.
@@ -345,9 +349,28 @@ fn judge_case(
 ) -> Result<CaseState, NoEffect> {
     let known = &entries[id];
     let Body::Case { basis, act } = &known.body else { return Ok(state.clone()) };
-    let on_path = known_depth(entries, basis).is_some_and(|depth| path.get(depth) == Some(basis));
-    let entry = CaseEntry { id: *id, author: &known.author, millis: known.clock.millis(), basis: *basis, on_path, act };
+    let depth = known_depth(entries, basis).filter(|depth| path.get(*depth) == Some(basis));
+    let crossed_by = depth.filter(|_| act.is_work()).and_then(|depth| {
+        let is_accepted = |id: &&EntryId| matches!(entries[*id].body, Body::Custody { act: CustodyAct::Accepted, .. });
+        path[depth + 1..].iter().find(is_accepted).copied().filter(|accepted| !descends(entries, accepted, id))
+    });
+    let (author, millis, on_path) = (&known.author, known.clock.millis(), depth.is_some());
+    let entry = CaseEntry { id: *id, author, millis, basis: *basis, on_path, crossed_by, rules: known.rules, act };
     state.after(entry, intake, lodged)
+}
+
+/// Whether `id` is an ancestor of `entry`. Clocks grow along the way, so only the entries between the two are walked.
+fn descends(entries: &LiteMap<EntryId, Box<KnownEntry>>, entry: &EntryId, id: &EntryId) -> bool {
+    let from = entries[id].clock;
+    let (mut seen, mut next) = (BTreeSet::new(), vec![*entry]);
+    while let Some(at) = next.pop() {
+        let Some(known) = entries.get(&at).filter(|known| known.clock > from) else { continue };
+        if known.parents.contains(id) {
+            return true;
+        }
+        next.extend(known.parents.iter().filter(|parent| seen.insert(**parent)));
+    }
+    false
 }
 
 fn known_depth(entries: &LiteMap<EntryId, Box<KnownEntry>>, id: &EntryId) -> Option<usize> {
@@ -358,11 +381,12 @@ fn known_depth(entries: &LiteMap<EntryId, Box<KnownEntry>>, id: &EntryId) -> Opt
 }
 
 impl KnownEntry {
-    fn new(entry: &Entry, judged: Judged) -> Self {
+    fn new(entry: &Entry, judged: Judged, rules: Rules) -> Self {
         Self {
             author: entry.author.clone(),
             clock: entry.clock,
             charter_version: entry.charter.version,
+            rules,
             parents: entry.parents.clone(),
             body: entry.body.clone(),
             commitments: entry.commitments.clone(),

@@ -11,6 +11,23 @@ use crate::base::limits;
 /// The reason why an entry has no effect. Such an entry is kept and shown with its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoEffect {
+    /// The work was not known to the agency that accepted custody after it.
+    Crossed {
+        /// The `Accepted` entry.
+        by: EntryId,
+    },
+    /// The case is not closed for this cause.
+    UntrueCause,
+    /// The charter that the entry names had expired, and its days of grace were over.
+    CharterExpired {
+        /// The time from which on no offer is made under it, in milliseconds since 1970.
+        ended: u64,
+    },
+    /// The deadline has no date.
+    UnknownDeadline {
+        /// A `Deadline`.
+        deadline: i32,
+    },
     /// Only the holder may do this.
     NotHolder {
         /// The holder after the entry's basis.
@@ -39,16 +56,22 @@ pub enum NoEffect {
     OfferOpen {
         /// The addressee of the open offer.
         to: AgencyId,
+        /// The end of its time to answer, in milliseconds since 1970.
+        answer_by: u64,
     },
     /// The time to answer has passed.
     AfterAnswerBy {
         /// The end of that time, in milliseconds since 1970.
         answer_by: u64,
+        /// The holder, who can take the offer back.
+        holder: AgencyId,
     },
-    /// Only the addressee can act on the offer until the margin after `answer_by` has passed.
+    /// The holder and its supervisors can act on the offer only from a margin after `answer_by` on.
     BeforeMargin {
-        /// The time from which the others can act, in milliseconds since 1970.
-        from: u64,
+        /// The addressee.
+        to: AgencyId,
+        /// The end of its time to answer, in milliseconds since 1970.
+        answer_by: u64,
     },
     /// The offer is to the agency that holds the complaint.
     OfferToHolder,
@@ -61,6 +84,8 @@ pub enum NoEffect {
     AnswerByOutOfRange {
         /// The value, in milliseconds since 1970.
         answer_by: u64,
+        /// Longest time to answer by the charter that the entry names, in days.
+        days: u32,
     },
     /// The basis has no effect itself.
     BasisWithoutEffect,
@@ -116,17 +141,40 @@ impl fmt::Display for NoEffect {
             Self::NotSupervisor { agency } => write!(f, "only the supervisor of {agency} may do this"),
             Self::NotOverseer => write!(f, "only supervisors and oversight agencies may do this"),
             Self::NoOpenOffer => write!(f, "there is no open offer"),
-            Self::OfferOpen { to } => write!(f, "an offer to {to} is open"),
-            Self::AfterAnswerBy { answer_by } => write!(f, "the time to answer ended at {}", time(*answer_by)),
-            Self::BeforeMargin { from } => write!(f, "only the addressee can act on the offer until {}", time(*from)),
+            Self::Crossed { by } => write!(f, "custody had moved on when it was written: {by} did not know of it"),
+            Self::UntrueCause => write!(f, "the case is not closed for the cause that it names"),
+            Self::CharterExpired { ended } => {
+                write!(f, "the charter that it names expired, and offers under it ended at {}", time(*ended))
+            }
+            Self::UnknownDeadline { deadline } => write!(f, "deadline {deadline} has no date"),
+            Self::OfferOpen { to, answer_by } => write!(
+                f,
+                "an offer to {to} is open: {to} can accept or return it until {}, and from {} on the holder can withdraw it",
+                time(*answer_by),
+                time(margin_after(*answer_by))
+            ),
+            Self::AfterAnswerBy { answer_by, holder } => write!(
+                f,
+                "the time to answer ended at {}; from {} on {holder} can withdraw the offer, and a supervisor of {holder} can reassign the complaint",
+                time(*answer_by),
+                time(margin_after(*answer_by))
+            ),
+            Self::BeforeMargin { to, answer_by } => write!(
+                f,
+                "{to} can answer the offer until {}, and its answer may be on its way until {}; from then on the holder can withdraw the offer, \
+                 and a supervisor can reassign the complaint",
+                time(*answer_by),
+                time(margin_after(*answer_by))
+            ),
             Self::OfferToHolder => write!(f, "it is offered to the agency that holds it"),
             Self::AddresseeNotActive { to } => write!(f, "{to} is no active member of the federation"),
-            Self::AnswerByOutOfRange { answer_by } => write!(
-                f,
-                "answer-by {} is not within {} days after the offer",
-                time(*answer_by),
-                limits::ANSWER_BY_MAX.as_secs() / 86_400
-            ),
+            Self::AnswerByOutOfRange { answer_by, days } => {
+                write!(
+                    f,
+                    "answer-by {} is not within {days} days after the offer, as the charter demands",
+                    time(*answer_by)
+                )
+            }
             Self::BasisWithoutEffect => write!(f, "the entry that it acts on has no effect"),
             Self::BasisActedOn => write!(f, "its author knew that custody had moved on from there"),
             Self::NoProposal => write!(f, "it names no open proposal that its author had seen"),
@@ -148,7 +196,13 @@ impl fmt::Display for NoEffect {
     }
 }
 
-fn time(millis: u64) -> String {
+/// The time from which on others than the addressee can act on an offer, in milliseconds since 1970.
+pub(super) fn margin_after(answer_by: u64) -> u64 {
+    answer_by.saturating_add(u64::try_from(limits::ANSWER_MARGIN.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// A time in milliseconds since 1970, for people.
+pub(super) fn time(millis: u64) -> String {
     i64::try_from(millis)
         .ok()
         .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok())

@@ -175,16 +175,25 @@ impl Complaint {
 
     /// The parents of the next entry: the newest entries.
     ///
-    /// If there are more than an entry has room for, the custody entries come first from which no other custody entry descends. So an entry
-    /// descends from the custody entries that its author has, even if somebody floods the complaint with remarks.
+    /// If there are more than an entry has room for, one of each author comes first, then the custody entries that these do not descend from, and
+    /// then the rest. So an entry descends from work of every author, even if somebody floods the complaint, and it conceals nothing (see
+    /// [`crate::transparency::evidence`]).
     pub fn parents_of_next(&self) -> Vec<EntryId> {
         let newest = self.heads.iter().rev().map(|(_, id)| *id);
         if self.heads.len() <= limits::PARENTS {
             return newest.collect();
         }
-        let mut parents = vec![self.tip()];
-        let ends = self.ends_of_custody();
-        for id in ends.into_iter().rev().chain(newest) {
+        let mut authors: BTreeSet<&AgencyId> = BTreeSet::new();
+        let is_first_of_author = |id: &EntryId| authors.insert(&self.entries[id].author);
+        let mut parents: Vec<EntryId> = newest.clone().filter(is_first_of_author).take(limits::PARENTS).collect();
+        let known = self.ancestors(&parents);
+        if !known.contains(&self.tip()) {
+            // The next entry acts on the tip, so it must descend from it.
+            parents.truncate(limits::PARENTS - 1);
+            parents.push(self.tip());
+        }
+        let custody = self.ends_of_custody().into_iter().rev().filter(|id| !known.contains(id));
+        for id in custody.chain(newest) {
             if parents.len() < limits::PARENTS && !parents.contains(&id) {
                 parents.push(id);
             }

@@ -2,9 +2,12 @@
 
 mod ancestors;
 mod case;
+mod closing;
+mod crossed;
 mod custody;
 mod forks;
 mod histories;
+mod rules;
 mod two_signatures;
 mod whole_life;
 

@@ -130,12 +130,14 @@ pub struct Act {
 }
 
 /// The entry that a command was written as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Acted {
     /// The entry's id.
     pub entry: EntryId,
     /// The entry's leaf.
     pub leaf: LedgerIndex,
+    /// The addressee of the offer that is open after the act, if one is.
+    pub offered_to: Option<AgencyId>,
 }
 
 /// A frame from a peer.

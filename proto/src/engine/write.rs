@@ -252,10 +252,12 @@ impl Engine {
         let Written { entry, contents, external } = written;
         // Even if this clock is less than the last one: that one was made while the wall clock was far ahead.
         self.clock = entry.clock;
-        let (entry_id, leaf) = (entry.id, self.next_leaf);
+        let (entry_id, complaint, leaf) = (entry.id, entry.complaint, self.next_leaf);
         batch.unsigned.push((leaf, entry_id));
         self.append(entry, contents, Source { delivered_by: None, external, declared: None }, now, batch);
-        Acted { entry: entry_id, leaf }
+        let case = complaint.and_then(|complaint| self.cases.get(&complaint));
+        let offer = case.and_then(|case| case.complaint.custody().offer.as_ref());
+        Acted { entry: entry_id, leaf, offered_to: offer.map(|offer| offer.to.clone()) }
     }
 }
 
@@ -371,7 +373,7 @@ impl Engine {
         let Some(case) = self.cases.get(&complaint) else { return };
         let (offers, holder) = (case.complaint.offers(), &case.complaint.custody().holder);
         let is_concerned = holder == own || charter.supervises(own, holder);
-        if offers < charter.offers_before_alarm as usize || !is_concerned {
+        if offers < charter.rules.offers_before_mediation as usize || !is_concerned {
             return;
         }
         let supervisors = charter.supervisors(holder).cloned().collect();

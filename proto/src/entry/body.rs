@@ -158,8 +158,8 @@ pub enum CaseAct {
     Closed {
         /// `CloseCause`.
         cause: i32,
-        /// Working days without a reply, if silence is the cause.
-        silence_working_days: u32,
+        /// The entry that makes the cause true: the reply, or the answer that nobody replied to.
+        ground: Option<EntryId>,
     },
     /// The holder proposes to archive the complaint.
     ArchiveProposed {
@@ -215,6 +215,31 @@ pub enum CaseAct {
         /// The agency that gets the content.
         to: AgencyId,
     },
+}
+
+impl CaseAct {
+    /// Whether it is work on the case, which only the holder does.
+    pub fn is_work(&self) -> bool {
+        match self {
+            Self::Verified { .. }
+            | Self::Progressed { .. }
+            | Self::Responded
+            | Self::Resolved { .. }
+            | Self::ArchiveProposed { .. }
+            | Self::Linked { .. } => true,
+            Self::Recalled
+            | Self::Replied { .. }
+            | Self::Closed { .. }
+            | Self::ArchiveApproved { .. }
+            | Self::ArchiveRefused { .. }
+            | Self::EraseProposed { .. }
+            | Self::Erased { .. }
+            | Self::Arrived
+            | Self::Escalated { .. }
+            | Self::Remarked
+            | Self::Disclosed { .. } => false,
+        }
+    }
 }
 
 impl Body {

@@ -279,6 +279,29 @@ fn a_suggestion_is_an_agency_or_nothing() {
 }
 
 #[test]
+fn the_ground_of_a_closing_is_an_entry_or_nothing() {
+    with_case(|federation, case| {
+        let closed = |ground: Vec<u8>| {
+            edited(&federation.node("ombudsman").closes(case, wire::CloseCause::OwnWord), |message| match &mut message
+                .body
+            {
+                Some(Wire::Closed(body)) => body.ground = ground,
+                other => panic!("{other:?}"),
+            })
+        };
+        let ground = |entry: Entry| match entry.body {
+            Body::Case { act: CaseAct::Closed { ground, .. }, .. } => ground,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(closed(Vec::new()).map(ground), Ok(None));
+        assert_eq!(closed(vec![7; 32]).map(ground), Ok(Some(EntryId([7; 32]))));
+        for length in [1, 31, 33] {
+            assert_eq!(closed(vec![7; length]).err(), Some(RefusalCode::Malformed));
+        }
+    });
+}
+
+#[test]
 fn the_fields_of_lodged_are_bounded() {
     let too_large = Some(RefusalCode::TooLarge);
     assert!(lodged(|body| body.category = "x".repeat(limits::CATEGORY_BYTES)).is_ok());

@@ -116,7 +116,7 @@ impl TestNode {
 
     /// Closes on the citizen's reply.
     pub async fn closes(&self, complaint: ComplaintId) {
-        let act = Act::Close(operator_api::Close { cause: wire::CloseCause::Reply.into(), silence_working_days: 0 });
+        let act = Act::Close(operator_api::Close { cause: wire::CloseCause::Reply.into() });
         self.acts(complaint, act, None).await.expect("the intake agency closes");
     }
 

@@ -127,7 +127,7 @@ impl Members {
             valid_until: VALID_UNTIL.to_owned(),
             grace_days: 30,
             threshold: 1,
-            offers_before_alarm: None,
+            rules: Default::default(),
             manager: vec![ManagerText {
                 name: MANAGER.to_owned(),
                 keys: vec![verifier_key(&key_name, &manager_key).to_string()],

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
-use sinergi_proto::entry::{Body, Entry};
+use sinergi_proto::entry::Entry;
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::tlog::tree::{TreeNodes, nodes_needed};
 use sinergi_proto::transparency::evidence::{Finding, Judge, NotProven};
@@ -244,9 +244,8 @@ impl<'a> Accuser<'a> {
 
     fn concealed(&self) -> Vec<Accusation> {
         let mut of_complaint: BTreeMap<ComplaintId, Vec<&Entry>> = BTreeMap::new();
-        let is_custody = |entry: &Entry| matches!(entry.body, Body::Lodged(_) | Body::Custody { .. });
-        for entry in self.entries.values().filter(|entry| is_custody(entry)) {
-            let complaint = entry.complaint.unwrap_or_else(|| ComplaintId::of_lodged(entry.clock, &entry.id));
+        for entry in self.entries.values() {
+            let Some(complaint) = entry.complaint else { continue };
             of_complaint.entry(complaint).or_default().push(entry);
         }
         let mut all = Vec::new();
@@ -257,8 +256,10 @@ impl<'a> Accuser<'a> {
                     for known_by in self.known_by(&entry.author, entry.place.epoch, left_out) {
                         let ancestors = past.iter().map(|id| self.entries[id].signed().to_vec()).collect();
                         let (signed, left_out) = (entry.signed().to_vec(), left_out.signed().to_vec());
+                        let left_out_ancestors = Vec::new();
+                        let known_by = Some(known_by);
                         let concealed =
-                            wire::Concealed { entry: signed, ancestors, left_out, known_by: Some(known_by) };
+                            wire::Concealed { entry: signed, ancestors, left_out, left_out_ancestors, known_by };
                         all.push((entry.author.clone(), entry.place.epoch, Kind::Concealed(concealed)));
                     }
                 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sinergi_cli::charter::{Paper, draft, manager_key_name, successor, verifier_key};
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::key::SigningKey;
-use sinergi_proto::charter::{CharterText, Charters, KeyUse, ManagerText, MemberKeyText, MemberText};
+use sinergi_proto::charter::{CharterText, Charters, KeyUse, ManagerText, MemberKeyText, MemberText, RulesText};
 
 use super::names::{FEDERATION, key};
 use super::signatures::Signatures;
@@ -36,7 +36,7 @@ impl Managers {
             valid_until: "2036-01-01T00:00:00Z".to_owned(),
             grace_days: 30,
             threshold: THRESHOLD,
-            offers_before_alarm: None,
+            rules: RulesText::default(),
             manager: managers(0),
             member,
         };

@@ -107,7 +107,7 @@ fn choose(node: &Node, complaint: &ComplaintId, members: &[AgencyId], rng: &mut 
         5 | 6 => Command::Resolve { outcome: 1 },
         7 => reply(ReplyWord::Dissatisfied, rng),
         8 => reply(ReplyWord::Satisfied, rng),
-        9 => Command::Close { cause: 1, silence_working_days: 0 },
+        9 => Command::Close { cause: rng.random_range(1..=3) },
         10 => Command::Reassign(NewOffer { to, reason: 5, answer_by: None }),
         11 => Command::Archive { reason: 1 },
         12 => Command::Approve { proposal: None },

@@ -7,7 +7,7 @@ use clap::{Args, value_parser};
 use jiff::Timestamp;
 use serde::Serialize;
 use sinergi_config::Federation;
-use sinergi_proto::charter::{CharterText, Charters, ManagerText};
+use sinergi_proto::charter::{CharterText, Charters, ManagerText, RulesText};
 use sinergi_proto::tlog::note::NoteKey;
 
 use super::files;
@@ -120,7 +120,7 @@ fn text(args: &NewArgs, output: &Output) -> Result<CharterText, Failure> {
             valid_until: String::new(),
             grace_days: GRACE_DAYS,
             threshold: 0,
-            offers_before_alarm: None,
+            rules: RulesText::default(),
             manager: Vec::new(),
             member: Vec::new(),
         },
@@ -140,7 +140,6 @@ fn text(args: &NewArgs, output: &Output) -> Result<CharterText, Failure> {
         valid_until: until.to_string(),
         grace_days: args.grace_days.unwrap_or(base.grace_days),
         threshold: args.threshold.map_or(base.threshold, usize::from),
-        offers_before_alarm: None,
         manager,
         ..base
     })

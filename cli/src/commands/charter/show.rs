@@ -6,7 +6,7 @@ use clap::Args;
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use serde::Serialize;
-use sinergi_proto::charter::{Charter, Member, MemberKind, MemberStatus};
+use sinergi_proto::charter::{Charter, Member, MemberKind, MemberStatus, Rules};
 
 use super::files;
 use super::validity::{self, Validity};
@@ -36,6 +36,7 @@ struct CharterView {
     valid_until: Option<Timestamp>,
     grace_days: u32,
     validity: Validity,
+    rules: Rules,
     threshold: usize,
     managers: Vec<ManagerView>,
     members: Vec<MemberView>,
@@ -88,10 +89,19 @@ fn view(charter: &Charter, signers: &[String], now: Timestamp) -> CharterView {
         valid_until: moment(charter.valid_until),
         grace_days: charter.grace_days,
         validity: Validity::at(charter, now),
+        rules: charter.rules,
         threshold: charter.threshold,
         managers: charter.managers.iter().map(manager).collect(),
         members: charter.members().map(|listed| member(listed, now)).collect(),
     }
+}
+
+fn rules(rules: Rules) -> String {
+    let Rules { answer_by_days, silence_working_days, offers_before_mediation } = rules;
+    format!(
+        "{answer_by_days} days at most to answer an offer; {silence_working_days} working days of silence before closing; alarm at \
+         {offers_before_mediation} offers"
+    )
 }
 
 fn member(member: &Member, now: Timestamp) -> MemberView {
@@ -123,6 +133,7 @@ fn page(output: &Output, view: &CharterView, charter: &Charter) -> String {
         ("hash", view.hash.clone()),
         ("predecessor", view.predecessor.clone().unwrap_or_default()),
         ("valid", validity::told(output, charter)),
+        ("rules", rules(charter.rules)),
         ("managers", safe::line(&managers.join(", "))),
         ("signed by", safe::line(&signatures)),
     ]);

@@ -66,9 +66,12 @@ pub(super) struct Deed {
 impl Deed {
     /// Carries the act out and shows the answer.
     pub(super) async fn carry_out(self, context: &Context) -> Result<(), Failure> {
-        let done = self.done.clone();
+        let (done, is_offer) = (self.done.clone(), matches!(self.act, Act::Forward(_) | Act::Reassign(_)));
         let act = self.write(context).await?;
-        context.output.document(&act, |_: &Output, act| sentence(&done, act))
+        context.output.document(&act, |_: &Output, act| {
+            let open = act.offered_to.as_ref().filter(|_| !is_offer);
+            sentence(&done, act) + &open.map(|to| open_offer(to)).unwrap_or_default()
+        })
     }
 
     /// Carries the act out and shows nothing.
@@ -107,6 +110,11 @@ pub(super) fn sentence(done: &str, act: &view::Act) -> String {
     )
 }
 
+/// The note about an offer that stays open after an act.
+fn open_offer(to: &str) -> String {
+    format!("\nAn offer to {to} is still open: {to} may accept the complaint as it is now")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,6 +125,7 @@ mod tests {
             complaint: "0".repeat(42) + "7h3k2m9x0q",
             entry_id: "1a2b3c4d5e6f7788".to_owned(),
             leaf_index: 1042,
+            offered_to: None,
         };
         assert_eq!(sentence("accepted", &act), "Complaint 7h3k2m9x0q: accepted (leaf 1042, entry 1a2b3c4d5e6f)");
     }

@@ -64,11 +64,14 @@ pub enum Work {
         #[command(flatten)]
         on: OnComplaint,
     },
-    /// Close a complaint
+    /// Close a complaint on the citizen's word, after a silence, or on the agency's own word
     Close {
-        /// Close because the citizen has not replied for this many working days
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=3650))]
-        silence_days: Option<u32>,
+        /// Close because the citizen has not replied to the last answer for as long as the charter says
+        #[arg(long, conflicts_with = "own_word")]
+        silence: bool,
+        /// Close without the citizen's word. Everybody sees it, and a supervisor or an oversight agency may reopen the case
+        #[arg(long)]
+        own_word: bool,
         /// The complaint.
         #[command(flatten)]
         on: OnComplaint,
@@ -108,13 +111,13 @@ impl Work {
                 let act = Act::Reply(Reply { word: word.into(), reply_code: reply_code.unwrap_or_default() });
                 on.deed("record the reply", done, act)
             }
-            Self::Close { silence_days, on } => {
-                let (cause, done) = match silence_days {
-                    Some(days) => (CloseCause::Silence, format!("closed after {days} working days of silence")),
-                    None => (CloseCause::Reply, "closed by the citizen's reply".to_owned()),
+            Self::Close { silence, own_word, on } => {
+                let (cause, done) = match (silence, own_word) {
+                    (true, _) => (CloseCause::Silence, "closed after the citizen's silence"),
+                    (_, true) => (CloseCause::OwnWord, "closed on the agency's own word"),
+                    _ => (CloseCause::Reply, "closed by the citizen's word"),
                 };
-                let silence_working_days = silence_days.unwrap_or(0);
-                on.deed("close the complaint", done, Act::Close(Close { cause: cause.into(), silence_working_days }))
+                on.deed("close the complaint", done.to_owned(), Act::Close(Close { cause: cause.into() }))
             }
             Self::Link { duplicate_of, on } => {
                 let duplicate_of = duplicate_of.as_str().to_owned();

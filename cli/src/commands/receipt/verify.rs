@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn a_valid_receipt_shows_agency_complaint_and_times() {
         let expected = "\
-complaint      06dbd5z8018j5b2cxb54ayr0x4m3hqh0nar4bq55vvazf7r25d5g
+complaint      06dbd5z801f5tr0c0j88nevx4672dqbz7876kzcd3b1y363tqpn0
 lodged with    Agency kota-bandung (kota-bandung)
 kind           complaint, jalan
 area           32.73
@@ -152,7 +152,7 @@ reply code     belongs to the complaint
 charter        version 1 of sinergi.example
 charter hash   0966e3431ea70bf3437b343d617ee2b733a70a79864e114ed14cd3a8feaa9d36
 
-Agency kota-bandung signed that complaint azf7r25d5g was lodged with it at
+Agency kota-bandung signed that complaint 1y363tqpn0 was lodged with it at
 2025-11-24 16:00:00 UTC, and had it in its ledger at 2025-11-24 16:02:03 UTC at
 the latest.";
         assert_eq!(shown(RECEIPT, Some(REPLY_CODE)), expected);

@@ -4,6 +4,7 @@
 
 use super::{Author, Declined, no_effect};
 use crate::base::ids::{AgencyId, ComplaintId, EntryId};
+use crate::complaint::no_effect::time;
 use crate::complaint::{CaseEntry, Complaint, NoEffect};
 use crate::entry::content::reply_code_hash;
 use crate::entry::{Body, CaseAct, ContentClass};
@@ -18,7 +19,9 @@ pub(super) fn carry_out(complaint: &Complaint, act: &CaseAct, author: Author<'_>
 fn check(complaint: &Complaint, act: &CaseAct, author: Author<'_>) -> Result<(), Declined> {
     let (agency, millis, basis) = (author.agency, author.millis, complaint.tip());
     let allowed = complaint.custody().allows(act, complaint.intake(), author.actor());
-    let entry = CaseEntry { id: EntryId([0; 32]), author: agency, millis, basis, on_path: true, act };
+    let rules = author.charter.rules;
+    let entry =
+        CaseEntry { id: EntryId([0; 32]), author: agency, millis, basis, on_path: true, crossed_by: None, rules, act };
     allowed
         .and_then(|()| complaint.case().after(entry, complaint.intake(), complaint.lodged()))
         .map(drop)
@@ -33,26 +36,29 @@ pub(super) fn reply(complaint: &Complaint, word: ReplyWord, reply_code: &str) ->
     Ok(CaseAct::Replied { word, reply_code: reply_code.to_owned() })
 }
 
-pub(super) fn close(
-    complaint: &Complaint,
-    cause: i32,
-    silence_working_days: u32,
-    author: Author<'_>,
-) -> Result<CaseAct, Declined> {
-    let silent = complaint.case().silence_lasted(silence_working_days, author.millis);
-    if cause == i32::from(CloseCause::Silence) && !silent {
-        let since = match complaint.case().answered_at.and_then(|millis| i64::try_from(millis).ok()) {
-            Some(millis) => jiff::Timestamp::from_millisecond(millis)
-                .map_or_else(|_| String::new(), |t| format!("that was given at {t}")),
-            None => "the citizen has replied to it".to_owned(),
-        };
-        return Err(Declined::NotSilent {
-            complaint: complaint.id().short(),
-            working_days: silence_working_days,
-            since,
-        });
-    }
-    Ok(CaseAct::Closed { cause, silence_working_days })
+/// The end of the case, with the entry that makes its cause true.
+pub(super) fn close(complaint: &Complaint, cause: i32, author: Author<'_>) -> Result<CaseAct, Declined> {
+    let (case, rules) = (complaint.case(), author.charter.rules);
+    let name = || complaint.id().short();
+    let ground = match CloseCause::try_from(cause) {
+        Ok(CloseCause::Reply) => Some(case.citizens_word.ok_or_else(|| Declined::NoReply { complaint: name() })?),
+        Ok(CloseCause::Silence) => {
+            let silence_ends = case.answer.map(|(_, millis)| millis.saturating_add(rules.silence_millis()));
+            let not_silent = |since: String| Declined::NotSilent {
+                complaint: name(),
+                version: author.charter.version,
+                working_days: rules.silence_working_days,
+                since,
+            };
+            match (case.answer, silence_ends) {
+                (Some((answer, _)), Some(ends)) if author.millis >= ends => Some(answer),
+                (_, Some(ends)) => return Err(not_silent(format!("that is over at {}", time(ends)))),
+                _ => return Err(not_silent("the citizen has replied to the last one".to_owned())),
+            }
+        }
+        _ => None,
+    };
+    Ok(CaseAct::Closed { cause, ground })
 }
 
 /// The second signature under the named proposal, or under the only one that this agency may approve.

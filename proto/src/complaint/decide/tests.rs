@@ -3,6 +3,7 @@
 use super::{Author, Command, Declined, NewOffer, decide, recall_to_answer};
 use crate::base::clock::HybridClock;
 use crate::base::ids::EntryId;
+use crate::complaint::no_effect::time;
 use crate::complaint::{NoEffect, Phase, Standing};
 use crate::fixture::{ANSWER_WITHIN, Case, DAY, Federation, MINUTE, REPLY_CODE, agency};
 use crate::wire::{CloseCause, ReplyWord, entry::Body as Wire};
@@ -40,8 +41,8 @@ fn verify(category: &str) -> Command {
     Command::Verify { category: category.to_owned(), priority: 1, handling: 1 }
 }
 
-fn close() -> Command {
-    Command::Close { cause: CloseCause::Reply.into(), silence_working_days: 0 }
+fn close(cause: CloseCause) -> Command {
+    Command::Close { cause: cause.into() }
 }
 
 fn resolve() -> Command {
@@ -73,7 +74,7 @@ fn a_complaint_is_commanded_from_intake_to_closing() {
     done(&federation, &mut case, "kota-bandung", Command::Respond);
     done(&federation, &mut case, "kota-bandung", resolve());
     done(&federation, &mut case, "ombudsman", reply(ReplyWord::Satisfied, REPLY_CODE));
-    done(&federation, &mut case, "ombudsman", close());
+    done(&federation, &mut case, "ombudsman", close(CloseCause::Reply));
     assert_eq!(case.complaint.case().phase, Phase::Closed);
     assert!(!case.complaint.case().self_closed);
 }
@@ -90,6 +91,33 @@ fn an_offer_without_an_answer_by_gets_the_configured_one() {
     let body = command(&federation, &case, "ombudsman", &given).expect("a body");
     let Wire::Forwarded(body) = body else { panic!("{body:?}") };
     assert_eq!(body.answer_by, case.now + 7);
+}
+
+#[test]
+fn the_configured_time_to_answer_is_cut_to_the_bound_of_the_charter() {
+    let answer_by = |federation: &Federation, within: u64, given: Option<u64>| {
+        let case = federation.case_at("ombudsman");
+        let id = agency("ombudsman");
+        let author =
+            Author { agency: &id, millis: case.now + 1, charter: federation.charter(), answer_within_millis: within };
+        let offer = NewOffer { to: agency("kominfo"), reason: 1, answer_by: given.map(|after| author.millis + after) };
+        match decide(&case.complaint, &Command::Forward(offer), author) {
+            Ok(Wire::Forwarded(body)) => Ok(body.answer_by - author.millis),
+            Ok(body) => panic!("{body:?}"),
+            Err(Declined::NoEffect { reason, .. }) => Err(reason),
+            Err(declined) => panic!("{declined}"),
+        }
+    };
+    let federation = Federation::new();
+    for (configured, expected) in [(3 * DAY, 3 * DAY), (14 * DAY, 14 * DAY), (15 * DAY, 14 * DAY), (u64::MAX, 14 * DAY)]
+    {
+        assert_eq!(answer_by(&federation, configured, None), Ok(expected));
+    }
+    let strict = Federation::changed(|text| text.rules.answer_by_days = Some(2));
+    assert_eq!(answer_by(&strict, ANSWER_WITHIN, None), Ok(2 * DAY));
+    assert_eq!(answer_by(&strict, ANSWER_WITHIN, Some(2 * DAY)), Ok(2 * DAY));
+    let refused = answer_by(&strict, ANSWER_WITHIN, Some(2 * DAY + 1));
+    assert!(matches!(refused, Err(NoEffect::AnswerByOutOfRange { days: 2, .. })), "what the operator names is not cut");
 }
 
 #[test]
@@ -117,12 +145,14 @@ fn a_command_without_effect_is_declined_with_the_reason() {
         NoEffect::NotIntake { intake: agency("ombudsman") }
     );
     done(&federation, &mut case, "kominfo", forward("ksp"));
-    assert_eq!(reason(&case, "kominfo", forward("kemendagri")), NoEffect::OfferOpen { to: agency("ksp") });
-    let from = case.now + ANSWER_WITHIN + 10 * MINUTE;
-    assert_eq!(reason(&case, "kominfo", Command::Withdraw), NoEffect::BeforeMargin { from });
+    let answer_by = case.now + ANSWER_WITHIN;
+    let open = NoEffect::OfferOpen { to: agency("ksp"), answer_by };
+    assert_eq!(reason(&case, "kominfo", forward("kemendagri")), open);
+    let early = NoEffect::BeforeMargin { to: agency("ksp"), answer_by };
+    assert_eq!(reason(&case, "kominfo", Command::Withdraw), early);
     case.later(ANSWER_WITHIN + 1);
-    let answer_by = case.now - 1;
-    assert_eq!(reason(&case, "ksp", Command::Accept), NoEffect::AfterAnswerBy { answer_by });
+    let late = NoEffect::AfterAnswerBy { answer_by, holder: agency("kominfo") };
+    assert_eq!(reason(&case, "ksp", Command::Accept), late);
 }
 
 #[test]
@@ -130,13 +160,77 @@ fn an_ended_case_is_not_worked_on_until_it_is_reopened() {
     let federation = Federation::new();
     let mut case = federation.case_at("ombudsman");
     done(&federation, &mut case, "ombudsman", resolve());
+    done(&federation, &mut case, "ombudsman", close(CloseCause::OwnWord));
     for ordered in [forward("ksp"), verify("x"), progress(), Command::Respond, resolve()] {
-        let phase = Phase::Resolved;
+        let phase = Phase::Closed;
         let complaint = case.complaint.id().short();
         assert_eq!(declined(&federation, &case, "ombudsman", ordered), Declined::Ended { complaint, phase });
     }
     done(&federation, &mut case, "ombudsman", reply(ReplyWord::Dissatisfied, ""));
     done(&federation, &mut case, "ombudsman", progress());
+}
+
+/// A complaint that the ombudsman resolved while it was on offer to kominfo.
+fn resolved_on_offer(federation: &Federation) -> Case<'_> {
+    let mut case = federation.case_at("ombudsman");
+    done(federation, &mut case, "ombudsman", forward("kominfo"));
+    done(federation, &mut case, "ombudsman", resolve());
+    assert_eq!((case.complaint.case().phase, case.offered_to()), (Phase::Resolved, Some("kominfo")));
+    case
+}
+
+#[test]
+fn the_addressee_of_a_case_that_was_resolved_meanwhile_accepts_it_and_works_on() {
+    let federation = Federation::new();
+    let mut case = resolved_on_offer(&federation);
+    done(&federation, &mut case, "kominfo", Command::Accept);
+    assert_eq!((case.holder(), case.complaint.case().phase), ("kominfo", Phase::Resolved));
+    let taken = case.clone();
+    done(&federation, &mut case, "kominfo", progress());
+    assert_eq!(case.complaint.case().phase, Phase::InProgress);
+    done(&federation, &mut case, "kominfo", resolve());
+    let by = |case: &Case<'_>| (case.complaint.case().phase, case.complaint.case().resolved_by.clone());
+    assert_eq!(by(&case), (Phase::Resolved, Some(agency("kominfo"))));
+
+    let mut at_once = taken.clone();
+    done(&federation, &mut at_once, "kominfo", resolve());
+    assert_eq!(by(&at_once), (Phase::Resolved, Some(agency("kominfo"))));
+    let mut answered = taken.clone();
+    done(&federation, &mut answered, "kominfo", verify("air"));
+    done(&federation, &mut answered, "kominfo", Command::Respond);
+    assert_eq!(answered.complaint.case().phase, Phase::Responded);
+    let mut onward = taken;
+    done(&federation, &mut onward, "kominfo", forward("kota-bandung"));
+    done(&federation, &mut onward, "kota-bandung", Command::Accept);
+    done(&federation, &mut onward, "kota-bandung", progress());
+    assert_eq!((onward.holder(), onward.complaint.case().phase), ("kota-bandung", Phase::InProgress));
+}
+
+#[test]
+fn the_addressee_of_a_case_that_was_resolved_meanwhile_returns_it() {
+    let federation = Federation::new();
+    let mut case = resolved_on_offer(&federation);
+    done(&federation, &mut case, "kominfo", give_back());
+    assert_eq!((case.holder(), case.offered_to()), ("ombudsman", None));
+    done(&federation, &mut case, "ombudsman", forward("kota-bandung"));
+}
+
+#[test]
+fn an_agency_that_took_over_a_resolved_case_does_not_work_on_it_after_it_was_closed() {
+    let federation = Federation::new();
+    let mut case = resolved_on_offer(&federation);
+    done(&federation, &mut case, "kominfo", Command::Accept);
+    done(&federation, &mut case, "ombudsman", close(CloseCause::OwnWord));
+    for ordered in [progress(), forward("ksp"), resolve(), Command::Respond, verify("air")] {
+        let (complaint, phase) = (case.complaint.id().short(), Phase::Closed);
+        assert_eq!(declined(&federation, &case, "kominfo", ordered), Declined::Ended { complaint, phase });
+    }
+    // The same act without asking changes nothing.
+    for writing in [federation.node("kominfo").progresses(&case), federation.node("kominfo").resolves(&case)] {
+        case.take(writing);
+        assert_eq!(case.complaint.case().phase, Phase::Closed);
+        assert_eq!(case.complaint.case().resolved_by, Some(agency("ombudsman")));
+    }
 }
 
 #[test]
@@ -147,10 +241,72 @@ fn only_an_answered_case_is_closed() {
         Declined::NotAnswered { phase, .. } => phase,
         other => panic!("{other}"),
     };
-    assert_eq!(phase(declined(&federation, &case, "ombudsman", close())), Phase::Received);
+    let causes = [CloseCause::Reply, CloseCause::Silence, CloseCause::OwnWord];
+    for cause in causes {
+        assert_eq!(phase(declined(&federation, &case, "ombudsman", close(cause))), Phase::Received);
+    }
     done(&federation, &mut case, "ombudsman", Command::Respond);
-    done(&federation, &mut case, "ombudsman", close());
-    assert_eq!(phase(declined(&federation, &case, "ombudsman", close())), Phase::Closed);
+    done(&federation, &mut case, "ombudsman", close(CloseCause::OwnWord));
+    for cause in causes {
+        assert_eq!(phase(declined(&federation, &case, "ombudsman", close(cause))), Phase::Closed);
+    }
+}
+
+#[test]
+fn a_closing_by_the_citizen_s_word_is_declined_while_there_is_none() {
+    let federation = Federation::new();
+    let mut case = federation.case_at("ombudsman");
+    done(&federation, &mut case, "ombudsman", Command::Respond);
+    let no_reply = Declined::NoReply { complaint: case.complaint.id().short() };
+    let refused = |case: &Case<'_>| declined(&federation, case, "ombudsman", close(CloseCause::Reply));
+    assert_eq!(refused(&case), no_reply);
+    assert!(!no_reply.is_usage());
+    done(&federation, &mut case, "ombudsman", reply(ReplyWord::Satisfied, ""));
+    assert_eq!(refused(&case), no_reply, "a reply without the code is the agency's own word");
+    done(&federation, &mut case, "ombudsman", reply(ReplyWord::Satisfied, REPLY_CODE));
+    done(&federation, &mut case, "ombudsman", Command::Respond);
+    assert_eq!(refused(&case), no_reply, "the word was on an earlier answer");
+    done(&federation, &mut case, "ombudsman", reply(ReplyWord::Satisfied, REPLY_CODE));
+    done(&federation, &mut case, "ombudsman", close(CloseCause::Reply));
+    assert!(!case.complaint.case().self_closed);
+}
+
+#[test]
+fn a_closing_by_silence_is_declined_until_the_time_of_the_charter_and_the_refusal_names_both() {
+    let federation = Federation::changed(|text| text.rules.silence_working_days = Some(5));
+    let mut case = federation.case_at("ombudsman");
+    done(&federation, &mut case, "ombudsman", Command::Respond);
+    let answered = case.complaint.newest_clock().millis();
+    case.now = answered + 5 * DAY - 1;
+    let early = declined(&federation, &case, "ombudsman", close(CloseCause::Silence));
+    let complaint = case.complaint.id().short();
+    let since = format!("that is over at {}", time(answered + 5 * DAY));
+    assert_eq!(early, Declined::NotSilent { complaint: complaint.clone(), version: 2, working_days: 5, since });
+    for part in ["charter version 2", "5 working days", "2025-11-29T16:00:00"] {
+        assert!(early.to_string().contains(part), "{part}: {early}");
+    }
+    let mut replied = case.clone();
+    case.later(1);
+    done(&federation, &mut case, "ombudsman", close(CloseCause::Silence));
+    assert_eq!((case.complaint.case().phase, case.complaint.case().self_closed), (Phase::Closed, false));
+
+    done(&federation, &mut replied, "ombudsman", reply(ReplyWord::Information, ""));
+    replied.later(30 * DAY);
+    let since = "the citizen has replied to the last one".to_owned();
+    let broken = Declined::NotSilent { complaint, version: 2, working_days: 5, since };
+    assert_eq!(declined(&federation, &replied, "ombudsman", close(CloseCause::Silence)), broken);
+}
+
+#[test]
+fn a_closing_without_a_cause_is_declined() {
+    let federation = Federation::new();
+    let mut case = federation.case_at("ombudsman");
+    done(&federation, &mut case, "ombudsman", Command::Respond);
+    for cause in [0, 4711] {
+        let declined = declined(&federation, &case, "ombudsman", Command::Close { cause });
+        let complaint = case.complaint.id().short();
+        assert_eq!(declined, Declined::NoEffect { complaint, reason: NoEffect::UntrueCause });
+    }
 }
 
 #[test]

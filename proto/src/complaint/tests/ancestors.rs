@@ -75,12 +75,31 @@ fn equal_sets_have_equal_digests_and_different_sets_have_different_ones() {
 #[test]
 fn a_reason_in_words_names_its_values() {
     let reasons = [
-        (NoEffect::AfterAnswerBy { answer_by: START }, "the time to answer ended at 2025-11-24T16:00:00Z"),
-        (NoEffect::OfferOpen { to: agency("ksp") }, "an offer to ksp is open"),
         (
-            NoEffect::AnswerByOutOfRange { answer_by: u64::MAX },
-            "answer-by 18446744073709551615 ms is not within 366 days after the offer",
+            NoEffect::AfterAnswerBy { answer_by: START, holder: agency("kominfo") },
+            "the time to answer ended at 2025-11-24T16:00:00Z; from 2025-11-24T16:10:00Z on kominfo can withdraw \
+             the offer, and a supervisor of kominfo can reassign the complaint",
         ),
+        (
+            NoEffect::OfferOpen { to: agency("ksp"), answer_by: START },
+            "an offer to ksp is open: ksp can accept or return it until 2025-11-24T16:00:00Z, \
+             and from 2025-11-24T16:10:00Z on the holder can withdraw it",
+        ),
+        (
+            NoEffect::BeforeMargin { to: agency("ksp"), answer_by: START },
+            "ksp can answer the offer until 2025-11-24T16:00:00Z, and its answer may be on its way until \
+             2025-11-24T16:10:00Z; from then on the holder can withdraw the offer, and a supervisor can reassign \
+             the complaint",
+        ),
+        (
+            NoEffect::AnswerByOutOfRange { answer_by: u64::MAX, days: 14 },
+            "answer-by 18446744073709551615 ms is not within 14 days after the offer, as the charter demands",
+        ),
+        (
+            NoEffect::CharterExpired { ended: START },
+            "the charter that it names expired, and offers under it ended at 2025-11-24T16:00:00Z",
+        ),
+        (NoEffect::UnknownDeadline { deadline: 4 }, "deadline 4 has no date"),
     ];
     for (reason, words) in reasons {
         assert_eq!(reason.to_string(), words);

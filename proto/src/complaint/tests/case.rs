@@ -68,55 +68,13 @@ fn a_dissatisfied_reply_reopens_also_after_closing() {
     case.take(intake.replies(&case, ReplyWord::Dissatisfied, REPLY_CODE));
     assert_eq!(case.complaint.case().phase, Phase::Reopened);
     case.take(holder.resolves(&case));
-    case.take(intake.closes(&case, CloseCause::Reply));
+    case.take(intake.closes(&case, CloseCause::OwnWord));
     assert!(case.complaint.case().self_closed);
     case.take(intake.replies(&case, ReplyWord::Dissatisfied, ""));
     assert_eq!(case.complaint.case().phase, Phase::Reopened);
     assert!(!case.complaint.case().self_closed);
     case.take(holder.progresses(&case));
     assert_eq!(case.complaint.case().phase, Phase::InProgress);
-}
-
-/// Whether a case counts as self-closed after these replies and this closing.
-fn self_closed(replies: &[(ReplyWord, &str)], cause: i32) -> bool {
-    let federation = Federation::new();
-    let mut case = federation.case_held_by("ombudsman", "kominfo");
-    case.take(federation.node("kominfo").resolves(&case));
-    for (word, code) in replies {
-        case.take(federation.node("ombudsman").replies(&case, *word, code));
-    }
-    let mut closes = federation.node("ombudsman").closes(&case, CloseCause::Reply);
-    if let crate::wire::entry::Body::Closed(body) = &mut closes.draft.body {
-        body.cause = cause;
-    }
-    case.take(closes);
-    assert_eq!(case.complaint.case().phase, Phase::Closed);
-    case.complaint.case().self_closed
-}
-
-#[test]
-fn the_citizen_s_code_proves_a_reply() {
-    let reply = i32::from(CloseCause::Reply);
-    assert!(!self_closed(&[(ReplyWord::Satisfied, REPLY_CODE)], reply));
-    assert!(!self_closed(&[(ReplyWord::Satisfied, "K7QM 2D9X P4VT 0HSZ")], reply));
-    assert!(self_closed(&[(ReplyWord::Satisfied, "")], reply));
-    assert!(self_closed(&[(ReplyWord::Satisfied, "k7qm-2d9x-p4vt-0hs0")], reply));
-    assert!(self_closed(&[], reply), "there was no reply at all");
-    assert!(self_closed(&[(ReplyWord::Satisfied, REPLY_CODE), (ReplyWord::Information, "")], reply));
-}
-
-#[test]
-fn a_dissatisfied_reply_proves_no_closing() {
-    let reply = i32::from(CloseCause::Reply);
-    assert!(self_closed(&[(ReplyWord::Dissatisfied, REPLY_CODE)], reply));
-    assert!(self_closed(&[(ReplyWord::Satisfied, REPLY_CODE), (ReplyWord::Dissatisfied, REPLY_CODE)], reply));
-    assert!(!self_closed(&[(ReplyWord::Dissatisfied, REPLY_CODE), (ReplyWord::Satisfied, REPLY_CODE)], reply));
-}
-
-#[test]
-fn a_closing_without_a_cause_is_self_closed() {
-    assert!(self_closed(&[], CloseCause::Unspecified.into()));
-    assert!(self_closed(&[], 4711));
 }
 
 #[test]
@@ -148,7 +106,8 @@ fn an_offer_is_recalled_by_its_holder_before_answer_by() {
     let by_other = federation.node("kominfo").recalls(&case);
     assert_eq!(without_effect(&mut case, by_other), NoEffect::NotHolder { holder: agency("ombudsman") });
     let too_late = federation.node("ombudsman").recalls(&case).at(until);
-    assert_eq!(without_effect(&mut case.clone(), too_late), NoEffect::AfterAnswerBy { answer_by: until });
+    let after = NoEffect::AfterAnswerBy { answer_by: until, holder: agency("ombudsman") };
+    assert_eq!(without_effect(&mut case.clone(), too_late), after);
     let recall = case.take(federation.node("ombudsman").recalls(&case).at(until - 1));
     assert_eq!(case.standing(recall), Standing::Effective);
     assert_eq!(case.offered_to(), Some("kominfo"), "a recall is a wish; the answer closes the offer");

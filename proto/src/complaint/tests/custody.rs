@@ -57,7 +57,8 @@ fn one_offer_at_a_time() {
     let federation = Federation::new();
     let (mut case, _) = offered(&federation, "ombudsman", "kominfo");
     let second = federation.node("ombudsman").forwards(&case).to("kemendagri");
-    assert_eq!(without_effect(&mut case, second), NoEffect::OfferOpen { to: agency("kominfo") });
+    let open = NoEffect::OfferOpen { to: agency("kominfo"), answer_by: answer_by(&case) };
+    assert_eq!(without_effect(&mut case, second), open);
 }
 
 #[test]
@@ -90,15 +91,15 @@ fn the_charter_that_an_offer_names_says_who_is_active() {
 }
 
 #[test]
-fn an_answer_by_lies_after_the_offer_and_within_a_year() {
+fn an_answer_by_lies_after_the_offer_and_within_the_days_of_the_charter() {
     let federation = Federation::new();
-    let longest = u64::try_from(limits::ANSWER_BY_MAX.as_millis()).expect("a year");
+    let longest = 14 * DAY;
     let mut case = federation.case_at("ombudsman");
     case.later(MINUTE);
     for wrong in [0, case.now, case.now + longest + 1, u64::MAX] {
         let offer = federation.node("ombudsman").forwards(&case).to("kominfo").answer_by(wrong).at(case.now);
         let mut case = case.clone();
-        assert_eq!(without_effect(&mut case, offer), NoEffect::AnswerByOutOfRange { answer_by: wrong });
+        assert_eq!(without_effect(&mut case, offer), NoEffect::AnswerByOutOfRange { answer_by: wrong, days: 14 });
     }
     for right in [case.now + 1, case.now + longest] {
         let mut case = case.clone();
@@ -128,10 +129,11 @@ fn the_addressee_answers_until_answer_by_and_not_later() {
     let (mut in_time, mut late) = (case.clone(), case);
     in_time.take(federation.node("kominfo").accepts(&in_time).at(until));
     assert_eq!(in_time.holder(), "kominfo");
+    let after = NoEffect::AfterAnswerBy { answer_by: until, holder: agency("ombudsman") };
     let accepts = federation.node("kominfo").accepts(&late).at(until + 1);
-    assert_eq!(without_effect(&mut late, accepts), NoEffect::AfterAnswerBy { answer_by: until });
+    assert_eq!(without_effect(&mut late, accepts), after);
     let returns = federation.node("kominfo").returns(&late).at(until + 2);
-    assert_eq!(without_effect(&mut late, returns), NoEffect::AfterAnswerBy { answer_by: until });
+    assert_eq!(without_effect(&mut late, returns), after);
 }
 
 #[test]
@@ -148,10 +150,12 @@ fn there_is_nothing_to_answer_withdraw_or_recall_without_an_offer() {
 fn an_offer_is_withdrawn_only_after_the_margin() {
     let federation = Federation::new();
     let (case, _) = offered(&federation, "ombudsman", "kominfo");
-    let from = answer_by(&case) + MARGIN;
+    let until = answer_by(&case);
+    let from = until + MARGIN;
     let (mut early, mut due) = (case.clone(), case);
     let withdraws = federation.node("ombudsman").withdraws(&early).at(from - 1);
-    assert_eq!(without_effect(&mut early, withdraws), NoEffect::BeforeMargin { from });
+    let before = NoEffect::BeforeMargin { to: agency("kominfo"), answer_by: until };
+    assert_eq!(without_effect(&mut early, withdraws), before);
     due.take(federation.node("ombudsman").withdraws(&due).at(from));
     assert_eq!((due.holder(), due.offered_to()), ("ombudsman", None));
 }
@@ -173,12 +177,13 @@ fn nobody_acts_between_answer_by_and_the_margin() {
     let until = answer_by(&case);
     let at = until + MARGIN - 1;
     let late = federation.node("kominfo").accepts(&case).at(at);
-    assert_eq!(without_effect(&mut fork.clone(), late), NoEffect::AfterAnswerBy { answer_by: until });
-    let from = until + MARGIN;
+    let after = NoEffect::AfterAnswerBy { answer_by: until, holder: agency("kota-bandung") };
+    assert_eq!(without_effect(&mut fork.clone(), late), after);
+    let before = NoEffect::BeforeMargin { to: agency("kominfo"), answer_by: until };
     let withdraws = federation.node("kota-bandung").withdraws(&case).at(at);
-    assert_eq!(without_effect(&mut fork.clone(), withdraws), NoEffect::BeforeMargin { from });
+    assert_eq!(without_effect(&mut fork.clone(), withdraws), before);
     let reassigns = federation.node("prov-jabar").reassigns(&case).to("ksp").at(at).answer_by(at + DAY);
-    assert_eq!(without_effect(&mut fork.clone(), reassigns), NoEffect::BeforeMargin { from });
+    assert_eq!(without_effect(&mut fork.clone(), reassigns), before);
 }
 
 #[test]

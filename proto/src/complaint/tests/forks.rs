@@ -130,18 +130,20 @@ fn an_entry_under_a_superseded_one_reports_no_change_of_the_path() {
 }
 
 #[test]
-fn an_answer_under_a_superseded_basis_stays_an_answer() {
+fn an_answer_under_a_superseded_basis_has_no_effect_and_stays_in_the_timeline() {
     let federation = Federation::new();
     let mut case = federation.case_held_by("ombudsman", "kota-bandung");
     let fork = case.clone();
     case.take(federation.node("kota-bandung").forwards(&case).to("kominfo"));
     case.take(federation.node("kominfo").accepts(&case));
     let response = case.take(federation.node("kominfo").responds(&case));
+    assert_eq!(case.complaint.case().phase, Phase::Responded);
     let reassigns = federation.node("prov-jabar").reassigns(&fork).to("kemendagri").entry();
     case.learn(&reassigns);
     assert_eq!(case.holder(), "kota-bandung");
-    assert_eq!(case.standing(response), Standing::Effective);
-    assert_eq!(case.complaint.case().phase, Phase::Responded);
+    assert_eq!(case.standing(response), Standing::WithoutEffect(NoEffect::BasisSuperseded));
+    assert_eq!((case.complaint.case().phase, case.complaint.case().answer), (Phase::Received, None));
+    assert!(case.complaint.timeline().any(|(id, _)| id == response));
 }
 
 #[test]

@@ -14,10 +14,15 @@ use crate::complaint::case::CaseState;
 use crate::complaint::{
     Author, CaseEntry, Command, Complaint, CustodyState, Declined, NewOffer, NoEffect, Standing, decide,
 };
-use crate::entry::{Body, CustodyAct, Entry};
+use crate::entry::{Body, CaseAct, CustodyAct, Entry};
 use crate::fixture::{ANSWER_WITHIN, Case, Federation, MEMBERS, MINUTE, REPLY_CODE, Writing, agency};
 use crate::wire::{self, CloseCause, ReplyWord, entry::Body as Wire};
 use definition::{check_by_definition, check_that_only_the_entitled_moved_custody};
+
+/// The federation of the histories. A day of silence is enough, so that histories contain closings by silence.
+fn federation() -> Federation {
+    Federation::changed(|text| text.rules.silence_working_days = Some(1))
+}
 
 /// One step of a history: one author writes one entry from its view.
 #[derive(Clone, Debug)]
@@ -41,7 +46,7 @@ struct Step {
 fn step() -> impl Strategy<Value = Step> {
     let minutes = prop_oneof![4 => 0..60_i32, 2 => 60..3000_i32, 1 => 4300..4400_i32, 1 => -6000..0_i32];
     (
-        0..26_u8,
+        0..32_u8,
         any::<Index>(),
         any::<Index>(),
         prop::option::weighted(0.4, prop::collection::vec(any::<Index>(), 1..4)),
@@ -75,7 +80,8 @@ fn entitled(deed: u8, custody: &CustodyState, federation: &Federation, intake: &
         }
         6..=7 => custody.offer.is_some().then(|| custody.holder.clone()),
         8..=11 => Some(custody.holder.clone()),
-        12..=14 | 19 => Some(intake.clone()),
+        12..=14 | 19 | 26..=28 | 31 => Some(intake.clone()),
+        29..=30 => Some(custody.holder.clone()),
         16 | 22 => Some(custody.holder.clone()),
         17 | 18 if custody.holder != *intake => Some(intake.clone()),
         17 | 18 => federation.charter().supervisors(intake).next().cloned(),
@@ -132,7 +138,11 @@ fn view_of<'f>(federation: &'f Federation, all: &Case<'f>, history: &History, se
 fn act(federation: &Federation, view: &Case<'_>, step: &Step, number: usize) -> Option<Writing> {
     let custody_entries: Vec<EntryId> =
         view.complaint.timeline().map(|(id, _)| id).filter(|id| view.complaint.is_custody(id)).collect();
-    let basis = step.basis.map_or(view.complaint.tip(), |index| *index.get(&custody_entries));
+    let mut basis = step.basis.map_or(view.complaint.tip(), |index| *index.get(&custody_entries));
+    let old_parents = is_hidden_work(step.deed).then(|| hidden_since(view, step)).flatten();
+    if let Some(entry) = old_parents {
+        basis = entry;
+    }
     let at_basis = view.complaint.entry(&basis).and_then(|known| known.custody()).unwrap_or(view.complaint.custody());
     let author = match step.hostile {
         true => agency(MEMBERS[step.who.index(MEMBERS.len())]),
@@ -153,15 +163,49 @@ fn act(federation: &Federation, view: &Case<'_>, step: &Step, number: usize) -> 
         11 => node.resolves(view),
         12 => node.replies(view, ReplyWord::Dissatisfied, if step.minutes % 2 == 0 { REPLY_CODE } else { "" }),
         13 => node.replies(view, ReplyWord::Satisfied, if step.minutes % 2 == 0 { REPLY_CODE } else { "" }),
-        14 => node.closes(view, if step.minutes % 3 == 0 { CloseCause::Silence } else { CloseCause::Reply }),
+        14 | 26..=28 => closes(&node, view, step),
         15 => node.remarks(view),
+        29 => node.responds(view),
+        30 => node.resolves(view),
+        31 => node.replies(view, ReplyWord::Satisfied, REPLY_CODE),
         deed => node.says(view, rarer(view, deed, step)),
     };
     writing = writing.on(basis).at_leaf(number as u64);
+    if let Some(entry) = old_parents {
+        writing = writing.after(&[entry]);
+    }
     if step.hostile {
         writing = writing.at(view.now.saturating_add_signed(i64::from(step.minutes) * 60_000));
     }
     Some(writing)
+}
+
+/// Whether the deed is work whose author hides what it knows, or did not know it.
+fn is_hidden_work(deed: u8) -> bool {
+    (29..=30).contains(&deed)
+}
+
+/// A custody entry of the path on which an `Accepted` follows. Work on it, and with it as its only parent, crosses with that acceptance.
+fn hidden_since(view: &Case<'_>, step: &Step) -> Option<EntryId> {
+    let path: Vec<_> = view.complaint.path().collect();
+    let is_accepted = |body: &Body| matches!(body, Body::Custody { act: CustodyAct::Accepted, .. });
+    let last = path.iter().rposition(|(_, known)| is_accepted(&known.body))?;
+    Some(step.to.get(&path[..last]).0)
+}
+
+/// A closing for one of the causes. Most name the ground that the case gives in the author's view, some another entry or none.
+fn closes(node: &crate::fixture::Node<'_>, view: &Case<'_>, step: &Step) -> Writing {
+    let causes = match view.complaint.case().citizens_word {
+        Some(_) => [CloseCause::Reply, CloseCause::Reply, CloseCause::Silence, CloseCause::OwnWord],
+        None => [CloseCause::Reply, CloseCause::Silence, CloseCause::Silence, CloseCause::OwnWord],
+    };
+    let all: Vec<EntryId> = view.complaint.timeline().map(|(id, _)| id).collect();
+    let closes = node.closes(view, causes[step.who.index(causes.len())]);
+    match step.minutes % 6 {
+        1 => closes.on_ground(Some(*step.to.get(&all))),
+        3 => closes.on_ground(None),
+        _ => closes,
+    }
 }
 
 /// The bodies that need a second signature, and those that do not depend on the order.
@@ -267,7 +311,9 @@ fn commands(to: &str) -> Vec<Command> {
         Command::Respond,
         Command::Resolve { outcome: 1 },
         Command::Reply { word: ReplyWord::Dissatisfied, reply_code: REPLY_CODE.to_owned() },
-        Command::Close { cause: 1, silence_working_days: 0 },
+        Command::Close { cause: CloseCause::Reply.into() },
+        Command::Close { cause: CloseCause::Silence.into() },
+        Command::Close { cause: CloseCause::OwnWord.into() },
         Command::Reassign(offer),
         Command::Archive { reason: 1 },
         Command::Approve { proposal: None },
@@ -292,7 +338,7 @@ fn forced(federation: &Federation, case: &Case<'_>, author: &str, command: &Comm
         Command::Respond => node.responds(case),
         Command::Resolve { .. } => node.resolves(case),
         Command::Reply { word, reply_code } => node.replies(case, *word, reply_code),
-        Command::Close { .. } => node.closes(case, CloseCause::Reply),
+        Command::Close { cause } => node.closes(case, CloseCause::try_from(*cause).expect("a cause")),
         Command::Reassign(offer) => node.reassigns(case).to(offer.to.as_str()),
         Command::Archive { .. } => node.says(case, Wire::ArchiveProposed(wire::ArchiveProposed::default())),
         Command::Approve { .. } => {
@@ -333,7 +379,7 @@ proptest! {
         steps in steps(),
         priorities in prop::collection::vec(prop::collection::vec(any::<u64>(), 28), 3),
     ) {
-        let federation = Federation::new();
+        let federation = federation();
         let history = write(&federation, &steps);
         let in_order: Vec<usize> = (0..history.written.len()).collect();
         let (expected, verdicts) = arrive(&federation, &history, &in_order);
@@ -350,7 +396,7 @@ proptest! {
 
     #[test]
     fn duplicates_change_nothing(steps in steps()) {
-        let federation = Federation::new();
+        let federation = federation();
         let history = write(&federation, &steps);
         let in_order: Vec<usize> = (0..history.written.len()).collect();
         let (mut complaint, verdicts) = arrive(&federation, &history, &in_order);
@@ -364,7 +410,7 @@ proptest! {
 
     #[test]
     fn a_path_that_changed_is_reported_and_one_that_grew_is_not(steps in steps(), priorities in prop::collection::vec(any::<u64>(), 28)) {
-        let federation = Federation::new();
+        let federation = federation();
         let history = write(&federation, &steps);
         let order = shuffled(history.written.len(), &priorities);
         let mut complaint = Complaint::lodge(&history.lodged).expect("Lodged");
@@ -384,7 +430,7 @@ proptest! {
 
     #[test]
     fn a_decided_command_has_effect_and_a_command_without_effect_is_declined(steps in steps(), later in 0..6000_u64) {
-        let federation = Federation::new();
+        let federation = federation();
         let history = write(&federation, &steps);
         let in_order: Vec<usize> = (0..history.written.len()).collect();
         let (complaint, _) = arrive(&federation, &history, &in_order);
@@ -408,6 +454,17 @@ proptest! {
                             prop_assert_eq!(after.standing(entry.id), Standing::WithoutEffect(reason));
                         }
                     }
+                    Err(Declined::NoReply { .. } | Declined::NotSilent { .. }) => {
+                        let entry = forced(&federation, &case, author, &command).entry();
+                        if after.judges(&entry) == Verdict::Admit {
+                            after.learn(&entry);
+                            let reason = match entry.author == *case.complaint.intake() {
+                                true => NoEffect::UntrueCause,
+                                false => NoEffect::NotIntake { intake: case.complaint.intake().clone() },
+                            };
+                            prop_assert_eq!(after.standing(entry.id), Standing::WithoutEffect(reason));
+                        }
+                    }
                     Err(Declined::Ended { .. } | Declined::NotAnswered { .. } | Declined::Proposal { .. }) => {}
                     Err(other) => prop_assert!(false, "{:?} by {}: {}", command, author, other),
                 }
@@ -420,7 +477,7 @@ proptest! {
 fn the_random_histories_contain_every_kind_of_entry_and_standing() {
     use proptest::strategy::ValueTree;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let federation = Federation::new();
+    let federation = federation();
     let mut seen = BTreeMap::<&str, usize>::new();
     for _ in 0..300 {
         let steps = steps().new_tree(&mut runner).expect("a value").current();
@@ -435,10 +492,17 @@ fn the_random_histories_contain_every_kind_of_entry_and_standing() {
                 Standing::Effective => "effective",
                 Standing::Superseded { .. } => "superseded",
                 Standing::WithoutEffect(NoEffect::BasisActedOn) => "knew better",
+                Standing::WithoutEffect(NoEffect::Crossed { .. }) => "crossed",
+                Standing::WithoutEffect(NoEffect::BasisSuperseded) => "basis superseded",
+                Standing::WithoutEffect(NoEffect::UntrueCause) => "untrue cause",
                 Standing::WithoutEffect(_) => "without effect",
                 Standing::Kept => "kept",
             };
             *seen.entry(standing).or_default() += 1;
+            if let (Body::Case { act: CaseAct::Closed { cause, .. }, .. }, "effective") = (&known.body, standing) {
+                let cause = CloseCause::try_from(*cause).expect("only a known cause is true");
+                *seen.entry(cause.as_str_name()).or_default() += 1;
+            }
             let counts = known.custody().is_some() || complaint.standing(&id) == Some(Standing::Effective);
             if counts && known.body.name() != "Lodged" {
                 *seen.entry(known.body.name()).or_default() += 1;
@@ -452,6 +516,11 @@ fn the_random_histories_contain_every_kind_of_entry_and_standing() {
         "superseded",
         "without effect",
         "knew better",
+        "crossed",
+        "untrue cause",
+        "CLOSE_CAUSE_REPLY",
+        "CLOSE_CAUSE_SILENCE",
+        "CLOSE_CAUSE_OWN_WORD",
         "Forwarded",
         "Accepted",
         "Returned",
@@ -465,7 +534,7 @@ fn the_random_histories_contain_every_kind_of_entry_and_standing() {
     ] {
         assert!(seen.get(what).copied().unwrap_or_default() >= 10, "{what}: {seen:?}");
     }
-    for rare in ["ArchiveApproved", "ArchiveRefused", "Erased", "Arrived", "Escalated"] {
+    for rare in ["basis superseded", "ArchiveApproved", "ArchiveRefused", "Erased", "Arrived", "Escalated"] {
         assert!(seen.contains_key(rare), "{rare}: {seen:?}");
     }
 }

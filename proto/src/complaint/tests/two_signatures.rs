@@ -126,7 +126,9 @@ fn an_archiving_on_a_superseded_basis_has_no_effect() {
     assert_eq!(case.complaint.case().phase, Phase::Archived);
     assert!(case.learn(&in_time).path_changed_from.is_some(), "the answer was given in time and came late");
     assert_eq!((case.holder(), case.complaint.case().phase), ("kominfo", Phase::Received));
-    assert_eq!(case.standing(approval), Standing::WithoutEffect(NoEffect::BasisSuperseded));
+    for signature in [proposal, approval] {
+        assert_eq!(case.standing(signature), Standing::WithoutEffect(NoEffect::BasisSuperseded));
+    }
 }
 
 #[test]

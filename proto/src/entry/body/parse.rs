@@ -46,8 +46,9 @@ impl Body {
                 let word = wire::ReplyWord::try_from(word).unwrap_or(wire::ReplyWord::Unspecified);
                 case(&basis, CaseAct::Replied { word, reply_code })
             }
-            Wire::Closed(wire::Closed { basis, cause, silence_working_days }) => {
-                case(&basis, CaseAct::Closed { cause, silence_working_days })
+            Wire::Closed(wire::Closed { basis, cause, ground }) => {
+                let ground = if ground.is_empty() { None } else { Some(parse_entry_id("ground", &ground)?) };
+                case(&basis, CaseAct::Closed { cause, ground })
             }
             Wire::ArchiveProposed(body) => case(&body.basis, CaseAct::ArchiveProposed { reason: body.reason }),
             Wire::ArchiveApproved(wire::ArchiveApproved { basis, proposal }) => {

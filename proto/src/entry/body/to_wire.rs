@@ -43,9 +43,9 @@ impl CaseAct {
             Self::Replied { word, reply_code } => {
                 Wire::Replied(wire::Replied { basis, word: (*word).into(), reply_code: reply_code.clone() })
             }
-            Self::Closed { cause, silence_working_days } => {
-                let (cause, silence_working_days) = (*cause, *silence_working_days);
-                Wire::Closed(wire::Closed { basis, cause, silence_working_days })
+            Self::Closed { cause, ground } => {
+                let ground = ground.map(|id| id.0.to_vec()).unwrap_or_default();
+                Wire::Closed(wire::Closed { basis, cause: *cause, ground })
             }
             Self::ArchiveProposed { reason } => Wire::ArchiveProposed(wire::ArchiveProposed { basis, reason: *reason }),
             Self::ArchiveApproved { proposal } => {
@@ -116,7 +116,8 @@ mod tests {
             CaseAct::Responded,
             CaseAct::Resolved { outcome: 4711 },
             CaseAct::Replied { word: ReplyWord::Dissatisfied, reply_code: "k7qm".to_owned() },
-            CaseAct::Closed { cause: 2, silence_working_days: 10 },
+            CaseAct::Closed { cause: 2, ground: Some(EntryId([7; 32])) },
+            CaseAct::Closed { cause: 3, ground: None },
             CaseAct::ArchiveProposed { reason: 1 },
             CaseAct::ArchiveApproved { proposal },
             CaseAct::ArchiveRefused { proposal },

@@ -90,7 +90,6 @@ pub(super) struct Linked {
     pub(super) leaf: LedgerIndex,
     pub(super) complaint: ComplaintId,
     pub(super) parents: Vec<EntryId>,
-    pub(super) is_custody: bool,
     /// The place in the agency's ledger, if the agency wrote the entry.
     pub(super) own_place: Option<Place>,
 }
@@ -145,13 +144,8 @@ impl Holdings {
         let is_own = entry.author == *agency;
         let is_in_scope = at >= scope.since;
         if let Some(complaint) = entry.complaint {
-            let linked = Linked {
-                leaf,
-                complaint,
-                parents: entry.parents.clone(),
-                is_custody: matches!(entry.body, Body::Lodged(_) | Body::Custody { .. }),
-                own_place: is_own.then_some(entry.place),
-            };
+            let linked =
+                Linked { leaf, complaint, parents: entry.parents.clone(), own_place: is_own.then_some(entry.place) };
             self.entries.insert(entry.id, linked);
         }
         if let Body::Custody { act, .. } = &entry.body

@@ -10,6 +10,7 @@ use super::holdings::{Holdings, Linked, Publication};
 use super::shown::Shown;
 use crate::admission::signing_key;
 use crate::base::ids::{ComplaintId, EntryId, Epoch, LedgerIndex};
+use crate::base::limits;
 use crate::charter::{Charter, Charters};
 use crate::entry::{Entry, Place};
 use crate::transparency::evidence::{HELD, counts_as_held};
@@ -138,11 +139,12 @@ impl<R: Records> Suspicions<'_, R> {
         Ok(found)
     }
 
-    /// Custody entries of the agency that leave out a custody entry which its ledger had before.
+    /// Entries of the agency that leave out an entry of the complaint which its ledger had before. One left-out entry is enough for each, except
+    /// for an entry with as many parents as it has room for, which may leave out some.
     fn concealed(&self) -> Found<R> {
         let mut of_complaint: BTreeMap<ComplaintId, Vec<(EntryId, &Linked)>> = BTreeMap::new();
         let mut acted: BTreeSet<ComplaintId> = BTreeSet::new();
-        for (id, linked) in self.holdings.entries.iter().filter(|(_, linked)| linked.is_custody) {
+        for (id, linked) in &self.holdings.entries {
             of_complaint.entry(linked.complaint).or_default().push((*id, linked));
             if linked.own_place.is_some() {
                 acted.insert(linked.complaint);
@@ -150,22 +152,33 @@ impl<R: Records> Suspicions<'_, R> {
         }
         let mut found = Vec::new();
         for complaint in acted {
-            let custody = &of_complaint[&complaint];
-            for (id, linked, place) in custody.iter().filter_map(|(id, linked)| Some((id, linked, linked.own_place?))) {
+            let entries = &of_complaint[&complaint];
+            for (linked, place) in entries.iter().filter_map(|(_, linked)| Some((linked, linked.own_place?))) {
                 let past = self.past(linked);
-                for (other, left_out) in custody.iter().filter(|(other, _)| other != id && !past.contains(other)) {
-                    if let Some(known_by) = self.known_before(other, left_out, place)? {
-                        let ancestors = past.iter().filter_map(|id| self.holdings.entries.get(id));
-                        let ancestors = ancestors.map(|known| self.records.entry(known.leaf));
-                        let ancestors = ancestors.collect::<Result<_, _>>()?;
-                        let (entry, left_out) = (self.records.entry(linked.leaf)?, self.records.entry(left_out.leaf)?);
-                        let known_by = Some(known_by);
-                        found.push(Finding::Concealed(wire::Concealed { entry, ancestors, left_out, known_by }));
+                let is_full = linked.parents.len() >= limits::PARENTS;
+                for (other, left_out) in entries.iter().filter(|(other, _)| !past.contains(other)) {
+                    let Some(known_by) = self.known_before(other, left_out, place)? else { continue };
+                    let left_out_ancestors = if is_full { self.entries_of(&self.past(left_out))? } else { Vec::new() };
+                    found.push(Finding::Concealed(wire::Concealed {
+                        entry: self.records.entry(linked.leaf)?,
+                        ancestors: self.entries_of(&past)?,
+                        left_out: self.records.entry(left_out.leaf)?,
+                        left_out_ancestors,
+                        known_by: Some(known_by),
+                    }));
+                    if !is_full {
+                        break;
                     }
                 }
             }
         }
         Ok(found)
+    }
+
+    /// The entries with these ids, as far as they are here.
+    fn entries_of(&self, ids: &BTreeSet<EntryId>) -> Result<Vec<Vec<u8>>, R::Error> {
+        let known = ids.iter().filter_map(|id| self.holdings.entries.get(id));
+        known.map(|known| self.records.entry(known.leaf)).collect()
     }
 
     /// The ancestors of an entry.

@@ -15,10 +15,10 @@ use crate::wire::{self, concealed::KnownBy, entry::Body as Wire};
 /// Name of the figure that counts the complaints that an agency holds and whose work has not ended.
 pub const HELD: &str = "held";
 
-/// Judges `concealed`: the ancestors of a custody entry leave out a custody entry that its author's ledger had before.
+/// Judges `concealed`: the ancestors of an entry leave out an entry of the complaint that its author's ledger had before.
 ///
-/// An honest author's entry descends from every custody entry that the author has. An entry with [`limits::PARENTS`] parents is not judged,
-/// because it may have had no room for more.
+/// An honest author's entry descends from every entry of the complaint that the author has. If there are more newest entries than an entry has
+/// parents, it descends from one of each author (`Complaint::parents_of_next`).
 pub(super) fn concealed(
     judge: &Judge<'_>,
     accused: &AgencyId,
@@ -26,17 +26,15 @@ pub(super) fn concealed(
 ) -> Result<Statement, NotProven> {
     let entry = judge.entry_by("entry", &concealed.entry, accused)?;
     let left_out = judge.entry("entry that is left out", &concealed.left_out)?;
-    if !is_custody(&entry) || !is_custody(&left_out) || entry.complaint != left_out.complaint {
-        return Err(no_contradiction("they are not two custody entries of one complaint"));
+    if entry.complaint.is_none() || entry.complaint != left_out.complaint {
+        return Err(no_contradiction("they are not two entries of one complaint"));
     }
     let past = judge.past_of(&entry, &concealed.ancestors)?;
     if entry.id == left_out.id || past.iter().any(|ancestor| ancestor.id == left_out.id) {
         return Err(no_contradiction("the entry has it among its ancestors"));
     }
-    if entry.parents.len() >= limits::PARENTS
-        && past.iter().filter(|ancestor| is_custody(ancestor)).count() >= limits::PARENTS
-    {
-        return Err(no_contradiction(format!("{} parents leave no room for more", limits::PARENTS)));
+    if entry.parents.len() >= limits::PARENTS {
+        check_room(judge, &entry, &past, &left_out, &concealed.left_out_ancestors)?;
     }
     let (epoch, index) = known_since(judge, accused, &left_out, concealed)?;
     if epoch != entry.place.epoch || index >= entry.place.index {
@@ -81,8 +79,29 @@ fn known_since(
     }
 }
 
-fn is_custody(entry: &Entry) -> bool {
-    matches!(entry.body, Body::Lodged(_) | Body::Custody { .. })
+/// Checks that an entry with as many parents as it has room for could have descended from the left-out entry.
+fn check_room(
+    judge: &Judge<'_>,
+    entry: &Entry,
+    past: &[Entry],
+    left_out: &Entry,
+    left_out_ancestors: &[Vec<u8>],
+) -> Result<(), NotProven> {
+    let authors: BTreeSet<&AgencyId> =
+        past.iter().filter(|known| entry.parents.contains(&known.id)).map(|known| &known.author).collect();
+    if authors.len() >= limits::PARENTS {
+        return Err(no_contradiction(format!("it has {} parents of as many authors", limits::PARENTS)));
+    }
+    let before: BTreeSet<_> =
+        judge.past_of(left_out, left_out_ancestors)?.into_iter().map(|ancestor| ancestor.id).collect();
+    if past.iter().any(|known| known.author == left_out.author && !before.contains(&known.id)) {
+        return Err(no_contradiction(format!(
+            "it has {} parents, and descends from another branch of {}",
+            limits::PARENTS,
+            left_out.author
+        )));
+    }
+    Ok(())
 }
 
 /// Judges `misreported`: a published figure is lower than the number of complaints that the accused held by its own entries at that time.

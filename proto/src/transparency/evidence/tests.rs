@@ -317,7 +317,7 @@ fn an_acceptance_that_hides_a_reassignment_which_its_ledger_had_is_concealed() {
     let index = ledger.push_entry(&reassigned);
     let concealed = |entry: &Entry, ancestors: &[Vec<u8>], known_by| {
         let (ancestors, left_out) = (ancestors.to_vec(), signed(&reassigned));
-        Kind::Concealed(wire::Concealed { entry: signed(entry), ancestors, left_out, known_by })
+        Kind::Concealed(wire::Concealed { entry: signed(entry), ancestors, left_out, known_by, ..Default::default() })
     };
     let receipt = || Some(KnownBy::Receipt(ledger.receipts(PROVINCE, &reassigned, index, START)));
     let leaf = || Some(KnownBy::Leaf(ledger.proves(index, PROVINCE, START)));

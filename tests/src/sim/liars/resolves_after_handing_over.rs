@@ -1,14 +1,14 @@
 //! A former holder resolves a case after another agency has accepted it. The entry names an old basis and old parents.
 //!
-//! The case ends at every node, and this protocol finds only custody entries that conceal, which this entry is not.
+//! The entry changes nothing, and it conceals the liar's own offer.
 
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::EntryId;
-use sinergi_proto::complaint::{Command, Complaint, NewOffer};
+use sinergi_proto::complaint::{Command, Complaint, NewOffer, Standing};
 use sinergi_proto::wire::{self, accusation::Finding, entry::Body};
 
 use super::forgery::{gave_away, id_in, id_of, signed_entry};
-use super::{Detection, HonestNodes, LiarAction, Lie, LieKind, Sign, any_agency};
+use super::{Broken, Detection, HonestNodes, LiarAction, Lie, LieKind, Sign, any_agency};
 use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
@@ -69,6 +69,19 @@ impl Lie for Resolves {
     fn must_find<'a>(&self, _: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
         let has = |node: &&Node| self.written.is_some_and(|entry| node.ledger.leaf_of(&entry).is_some());
         honest.auditors().filter(has).collect()
+    }
+
+    fn must_hold(&self, liar: &Node, honest: &HonestNodes<'_>) -> Result<(), Broken> {
+        for node in honest.all() {
+            let Some(written) = self.written else { continue };
+            let cases = node.ledger.cases.values().map(|case| &case.complaint);
+            if let Some(complaint) = cases.into_iter().find(|case| case.standing(&written) == Some(Standing::Effective))
+            {
+                let what = format!("{} ended {} at {}", liar.id, complaint.id().short(), node.id);
+                return Err(("a_former_holder_moves_no_case", what));
+            }
+        }
+        Ok(())
     }
 
     fn shows(&self, _: &Node, sign: Sign<'_>) -> bool {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use rand::RngExt;
 use sha2::Digest;
 use sinergi_proto::base::ids::AgencyId;
-use sinergi_proto::charter::{CharterText, Charters, MemberKind, MemberStatus, MemberText};
+use sinergi_proto::charter::{CharterText, Charters, MemberKind, MemberStatus, MemberText, RulesText};
 
 use super::{BOOT, Event, MINUTE, World};
 use crate::sim::managers::listed_keys;
@@ -254,11 +254,16 @@ impl World {
     /// Changes only rules and managers.
     fn changes_rules(&mut self) {
         let third = self.topology.managers.replace_third();
-        let (offers, grace) = (self.rng.random_range(2..6), self.rng.random_range(0..60));
+        let rules = RulesText {
+            answer_by_days: Some(self.rng.random_range(1..20)),
+            silence_working_days: Some(self.rng.random_range(1..20)),
+            offers_before_mediation: Some(self.rng.random_range(2..6)),
+        };
+        let grace = self.rng.random_range(0..60);
         let until = time(self.now + self.rng.random_range(MINUTE..10 * 60 * MINUTE));
         let expires = self.rng.random_bool(0.3);
         self.sign("rules", |text| {
-            (text.manager, text.offers_before_alarm, text.grace_days) = (third, Some(offers), grace);
+            (text.manager, text.rules, text.grace_days) = (third, rules, grace);
             text.valid_until = if expires { until } else { ALWAYS[1].to_owned() };
         });
     }

@@ -3,6 +3,10 @@
 //! The fold computes the same step by step. Its random histories are checked against these definitions.
 
 use super::*;
+use crate::complaint::fold::Judged;
+use crate::complaint::{KnownEntry, Phase};
+use crate::entry::content::reply_code_hash;
+use crate::fixture::DAY;
 
 /// Checks path, case and participants against their definitions, which are computed here from the whole set and not step by step.
 pub(super) fn check_by_definition(complaint: &Complaint) {
@@ -46,21 +50,152 @@ pub(super) fn check_by_definition(complaint: &Complaint) {
     let open: Vec<EntryId> = offers.filter(|offer| path.last() == Some(offer)).collect();
     assert_eq!(open.first().copied(), complaint.custody().offer.as_ref().map(|offer| offer.entry));
 
-    let mut case = CaseState::new(complaint.lodged());
-    for (id, known) in complaint.timeline() {
-        if let (Body::Case { basis, act }, Some(Standing::Effective)) = (&known.body, complaint.standing(&id)) {
-            let (millis, on_path) = (known.clock.millis(), path.contains(basis));
-            let entry = CaseEntry { id, author: &known.author, millis, basis: *basis, on_path, act };
-            case = case.after(entry, complaint.intake(), complaint.lodged()).expect("it has effect");
-        }
-    }
-    assert_eq!(complaint.case(), &case);
+    check_case(complaint, &path);
     let mut participants = BTreeSet::from([complaint.intake().clone()]);
     participants.extend(effective.iter().filter_map(|id| match &complaint.entry(id)?.body {
         Body::Custody { act, .. } => act.offers_to().cloned(),
         _ => None,
     }));
     assert_eq!(complaint.participants(), &participants);
+}
+
+/// Checks the case against its definition: which work has effect and which closing is true, from the whole set and the whole path.
+fn check_case(complaint: &Complaint, path: &[EntryId]) {
+    let mut case = CaseState::new(complaint.lodged());
+    let mut talk = Talk::default();
+    for (id, known) in complaint.timeline() {
+        let (Body::Case { basis, act }, Judged::Case) = (&known.body, &known.judged) else { continue };
+        let standing = complaint.standing(&id).expect("here");
+        let reason = match act {
+            act if is_work(act) => why_no_work(complaint, path, id, basis),
+            CaseAct::Closed { cause, ground } => talk.why_not_closed(case.phase, *cause, *ground, known),
+            _ => None,
+        };
+        if let Some(reason) = reason {
+            assert_eq!(standing, Standing::WithoutEffect(reason), "{id:?}");
+            continue;
+        }
+        let (millis, on_path) = (known.clock.millis(), path.contains(basis));
+        let (author, basis, rules) = (&known.author, *basis, known.rules);
+        let entry = CaseEntry { id, author, millis, basis, on_path, crossed_by: None, rules, act };
+        let before = case.clone();
+        match case.after(entry, complaint.intake(), complaint.lodged()) {
+            Ok(after) => case = after,
+            Err(reason) => {
+                let settled_by_rules_above = matches!(act, CaseAct::Closed { .. });
+                assert!(!settled_by_rules_above, "{id:?}: {reason}");
+                assert_eq!(standing, Standing::WithoutEffect(reason), "{id:?}");
+                continue;
+            }
+        }
+        // The first escalation of a deadline counts. The notices are checked elsewhere, and do not change the case.
+        let is_escalation = matches!(act, CaseAct::Escalated { .. });
+        assert!(is_escalation || standing == Standing::Effective, "{id:?}: {standing:?}");
+        talk.goes_on(&before, complaint, id, known, act);
+    }
+    assert_eq!(complaint.case(), &case);
+    assert_eq!(case.answer.map(|(answer, _)| answer), talk.answer_without_reply());
+    assert_eq!(case.citizens_word, talk.word());
+    assert_eq!(case.self_closed, talk.closed_by_own_word);
+}
+
+fn is_work(act: &CaseAct) -> bool {
+    matches!(
+        act,
+        CaseAct::Verified { .. }
+            | CaseAct::Progressed { .. }
+            | CaseAct::Responded
+            | CaseAct::Resolved { .. }
+            | CaseAct::ArchiveProposed { .. }
+            | CaseAct::Linked { .. }
+    )
+}
+
+/// Work counts if its basis is on the path, and the next acceptance on the path has it among all its ancestors.
+fn why_no_work(complaint: &Complaint, path: &[EntryId], id: EntryId, basis: &EntryId) -> Option<NoEffect> {
+    let Some(place) = path.iter().position(|on_path| on_path == basis) else {
+        return Some(NoEffect::BasisSuperseded);
+    };
+    let is_accepted = |id: &&EntryId| {
+        let body = &complaint.entry(id).expect("here").body;
+        matches!(body, Body::Custody { act: CustodyAct::Accepted, .. })
+    };
+    let by = *path.iter().skip(place + 1).find(is_accepted)?;
+    (!complaint.ancestors(&[by]).contains(&id)).then_some(NoEffect::Crossed { by })
+}
+
+/// What the holder and the citizen said, in the order of the timeline.
+#[derive(Default)]
+struct Talk {
+    said: Vec<Said>,
+    closed_by_own_word: bool,
+}
+
+enum Said {
+    Answer { entry: EntryId, millis: u64 },
+    Reply { entry: EntryId, is_word: bool },
+}
+
+impl Talk {
+    fn goes_on(&mut self, before: &CaseState, complaint: &Complaint, id: EntryId, known: &KnownEntry, act: &CaseAct) {
+        let ended = matches!(before.phase, Phase::Closed | Phase::Archived);
+        let resolved_it = before.phase == Phase::Resolved && before.resolved_by.as_ref() == Some(&known.author);
+        match act {
+            CaseAct::Resolved { .. } if !ended => self.answered(id, known),
+            CaseAct::Responded if !ended && !resolved_it => self.answered(id, known),
+            CaseAct::Replied { word, reply_code } => {
+                let has_code =
+                    !reply_code.is_empty() && reply_code_hash(reply_code) == complaint.lodged().reply_code_hash;
+                let is_dissatisfied = *word == ReplyWord::Dissatisfied;
+                self.said.push(Said::Reply { entry: id, is_word: has_code && !is_dissatisfied });
+                self.closed_by_own_word &= !is_dissatisfied;
+            }
+            CaseAct::Closed { cause, .. } => self.closed_by_own_word = *cause == i32::from(CloseCause::OwnWord),
+            _ => {}
+        }
+    }
+
+    fn answered(&mut self, entry: EntryId, known: &KnownEntry) {
+        self.said.push(Said::Answer { entry, millis: known.clock.millis() });
+    }
+
+    /// The last thing that was said, if it is an answer.
+    fn answer_without_reply(&self) -> Option<EntryId> {
+        match self.said.last() {
+            Some(Said::Answer { entry, .. }) => Some(*entry),
+            _ => None,
+        }
+    }
+
+    /// The last thing that was said, if it is the citizen's word.
+    fn word(&self) -> Option<EntryId> {
+        match self.said.last() {
+            Some(Said::Reply { entry, is_word: true }) => Some(*entry),
+            _ => None,
+        }
+    }
+
+    fn why_not_closed(
+        &self,
+        phase: Phase,
+        cause: i32,
+        ground: Option<EntryId>,
+        known: &KnownEntry,
+    ) -> Option<NoEffect> {
+        if matches!(phase, Phase::Closed | Phase::Archived) {
+            return Some(NoEffect::CaseEnded { phase });
+        }
+        let silence = u64::from(known.rules.silence_working_days) * DAY;
+        let is_true = match (cause, self.said.last(), ground) {
+            (1, Some(Said::Reply { entry, is_word: true }), Some(ground)) => *entry == ground,
+            (2, Some(Said::Answer { entry, millis }), Some(ground)) => {
+                *entry == ground && known.clock.millis().checked_sub(*millis).is_some_and(|since| since >= silence)
+            }
+            (3, _, None) => true,
+            _ => false,
+        };
+        (!is_true).then_some(NoEffect::UntrueCause)
+    }
 }
 
 /// Checks the path: an agency gets custody only by accepting an offer of the holder or of the holder's supervisor, and only holder, addressee

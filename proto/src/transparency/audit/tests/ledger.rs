@@ -12,9 +12,11 @@ fn two_entries_in_one_place_are_forked_and_the_same_entry_twice_is_not() {
     scene.shown.push_entry(&honest);
     scene.finds(&[]);
     scene.has_beside(&other);
-    scene.finds(&[Finding::Forked]);
-    // One accusation shows both entries, another that the second is not what the ledger holds there.
-    assert_eq!(scene.audited().findings.len(), 2);
+    // The later entry does not descend from the second one, which its author says was in its ledger before.
+    scene.finds(&[Finding::Forked, Finding::Concealed]);
+    // One accusation shows both entries, another that the second is not what the ledger holds there, and the third that
+    // it was left out.
+    assert_eq!(scene.audited().findings.len(), 3);
 }
 
 #[test]
