@@ -65,6 +65,7 @@ struct GoldenReceipt {
     public_key: String,
     receipt: String,
     signature: String,
+    results: Vec<String>,
 }
 
 fn hex(bytes: impl AsRef<[u8]>) -> String {
@@ -356,13 +357,25 @@ fn a_golden_content_has_the_hash_of_the_format() {
 fn a_golden_receipt_verifies() {
     let key = entry_key("kota-bandung");
     let ack = crate::transparency::receipt::tests::receipt().sign(&key);
-    let now = GoldenReceipt { public_key: public(&key), receipt: hex(&ack.receipt), signature: hex(&ack.signature) };
+    let now = GoldenReceipt {
+        public_key: public(&key),
+        receipt: hex(&ack.receipt),
+        signature: hex(&ack.signature),
+        results: ack.results.iter().map(hex).collect(),
+    };
     let kept = golden_toml("receipt.toml", &now);
-    let ack = wire::Ack { receipt: unhex(&kept.receipt), signature: unhex(&kept.signature) };
+    let results: Vec<Vec<u8>> = kept.results.iter().map(|result| unhex(result)).collect();
+    let ack = wire::Ack { receipt: unhex(&kept.receipt), signature: unhex(&kept.signature), results };
     let receipt = Receipt::parse(&ack).expect("a receipt of version 2");
     assert_eq!(receipt, crate::transparency::receipt::tests::receipt());
     let message = [b"sinergi/receipt/v2\0", ack.receipt.as_slice()].concat();
     assert!(key.verification_key().verifies(&message, &ack.signature));
+    // RFC 6962 over the four results, written out.
+    let leaf = |result: &Vec<u8>| sha256(&[&[0], result]);
+    let [one, two, three, four] = [0, 1, 2, 3].map(|index| leaf(&ack.results[index]));
+    let root = sha256(&[&[1], &sha256(&[&[1], &one, &two]), &sha256(&[&[1], &three, &four])]);
+    let message: wire::Receipt = prost::Message::decode(ack.receipt.as_slice()).expect("a receipt");
+    assert_eq!((message.results_root, message.result_count), (root.to_vec(), 4));
 }
 
 #[test]

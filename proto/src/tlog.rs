@@ -4,5 +4,6 @@
 
 pub mod checkpoint;
 pub mod note;
+pub mod small_tree;
 pub mod tlog_proof;
 pub mod tree;

@@ -142,7 +142,7 @@ async fn the_sender_s_ledger_holds_the_receiver_s_signed_receipt_for_every_entry
         let ack = wire::Ack::decode(record.body.as_slice()).expect("an acknowledgement");
         let receipt = Receipt::parse(&ack).expect("a receipt");
         let key = charters.newest().entry_key(&receipt.receiver, receipt.key_id).expect("the province's key");
-        receipt.verify(&ack, &key.public).expect("the province has signed it");
+        receipt.verify(&ack.receipt, &ack.signature, &key.public).expect("the province has signed it");
         receipted.extend(receipt.results.into_iter().map(|result| (result.entry.0.to_vec(), result.outcome)));
     }
     for row in received.timeline {

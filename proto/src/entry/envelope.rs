@@ -8,11 +8,11 @@
 //! - an envelope proves one place in one batch: its path has exactly the hashes that the place needs.
 
 use prost::Message;
-use sha2::{Digest, Sha256};
 
 use crate::base::ids::EntryId;
 use crate::base::key::SigningKey;
 use crate::base::limits;
+use crate::tlog::small_tree::{SmallTree, root_by_path};
 use crate::wire;
 
 const DOMAIN: &[u8; 19] = b"sinergi/entries/v2\0";
@@ -57,8 +57,8 @@ impl SignedBatch {
 /// A batch of own entries with its signature. It gives each entry its envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnBatch {
-    /// The levels of the tree, from the ids to the root.
-    levels: Vec<Vec<[u8; 32]>>,
+    /// The tree over the ids.
+    tree: SmallTree,
     signature: [u8; 64],
 }
 
@@ -72,29 +72,19 @@ impl OwnBatch {
 
     /// The batch with these ids and this signature, which was signed before.
     pub fn restore(ids: &[EntryId], signature: [u8; 64]) -> Self {
-        let mut levels = vec![ids.iter().map(|id| id.0).collect::<Vec<_>>()];
-        while let Some(level) = levels.last().filter(|level| level.len() > 1) {
-            let above = level.chunks(2).map(|pair| match pair {
-                [left, right] => node(left, right),
-                // The last hash of a level without a sibling goes up as it is.
-                single => single[0],
-            });
-            levels.push(above.collect());
-        }
-        Self { levels, signature }
+        Self { tree: SmallTree::of(ids.iter().map(|id| id.0).collect()), signature }
     }
 
     /// The envelope of the entry with this index in the batch.
     pub fn envelope(&self, index: usize) -> Envelope {
-        let levels = self.levels.iter().enumerate();
-        let path = levels.filter_map(|(height, level)| level.get(index >> height ^ 1)).copied().collect();
+        let path = self.tree.path(index);
         let index = u32::try_from(index).expect("batches are bounded");
         Envelope { index, size: self.signed().size, path, signature: self.signature }
     }
 
     /// The envelopes of all entries, in order.
     pub fn envelopes(&self) -> impl Iterator<Item = Envelope> + '_ {
-        (0..self.levels[0].len()).map(|index| self.envelope(index))
+        (0..self.tree.size()).map(|index| self.envelope(index))
     }
 
     /// The signature.
@@ -103,9 +93,8 @@ impl OwnBatch {
     }
 
     fn signed(&self) -> SignedBatch {
-        let size = u32::try_from(self.levels[0].len()).expect("batches are bounded");
-        let root = self.levels.last().and_then(|top| top.first()).copied().unwrap_or_default();
-        SignedBatch { size, root }
+        let size = u32::try_from(self.tree.size()).expect("batches are bounded");
+        SignedBatch { size, root: self.tree.root() }
     }
 }
 
@@ -114,8 +103,8 @@ impl Envelope {
     pub(super) fn parse(envelope: &wire::Envelope) -> Option<Self> {
         let wire::Envelope { index, size, path, signature } = envelope;
         let (hashes, rest) = path.as_chunks::<32>();
-        let is_possible = index < size && *size as usize <= limits::SIGNED_BATCH && rest.is_empty();
-        let fits = is_possible && hashes.len() == path_length(*index, *size);
+        let is_possible = *size as usize <= limits::SIGNED_BATCH && rest.is_empty();
+        let fits = is_possible && root_by_path([0; 32], *index, *size, hashes).is_some();
         let signature = <[u8; 64]>::try_from(signature.as_ref()).ok()?;
         fits.then(|| Self { index: *index, size: *size, path: hashes.to_vec(), signature })
     }
@@ -142,18 +131,8 @@ impl Envelope {
 
     /// The batch that the signature is over, if the entry with this id is in it.
     pub fn batch_of(&self, id: &EntryId) -> SignedBatch {
-        let (mut index, mut size, mut hash) = (self.index, self.size, id.0);
-        let mut path = self.path.iter();
-        while size > 1 {
-            hash = match index % 2 {
-                1 => path.next().map_or(hash, |left| node(left, &hash)),
-                // The last hash of a level without a sibling goes up as it is.
-                _ if index + 1 == size => hash,
-                _ => path.next().map_or(hash, |right| node(&hash, right)),
-            };
-            (index, size) = (index / 2, size.div_ceil(2));
-        }
-        SignedBatch { size: self.size, root: hash }
+        let root = root_by_path(id.0, self.index, self.size, &self.path);
+        SignedBatch { size: self.size, root: root.expect("the path was checked when the envelope was parsed") }
     }
 
     /// The signature.
@@ -165,20 +144,6 @@ impl Envelope {
     pub fn size(&self) -> u32 {
         self.size
     }
-}
-
-/// Number of hashes in the audit path of a leaf.
-fn path_length(index: u32, size: u32) -> usize {
-    let (mut index, mut size, mut length) = (index, size, 0);
-    while size > 1 {
-        length += usize::from(index % 2 == 1 || index + 1 < size);
-        (index, size) = (index / 2, size.div_ceil(2));
-    }
-    length
-}
-
-fn node(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
-    Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@
 //!
 //! Invariants:
 //! - a receipt is kept as the bytes that were signed;
-//! - an entry's id is the hash of its leaf, so a receipt that names an id and an index binds the receiver to that leaf.
+//! - an entry's id is the hash of its leaf, so a receipt that names an id and an index binds the receiver to that leaf;
+//! - the results are the leaves of an RFC 6962 tree whose root is signed, so one result can be shown without the others ([`item_receipt`]).
 
 use prost::Message;
 
@@ -15,6 +16,8 @@ use crate::base::key::{PublicKey, SigningKey};
 use crate::charter::Charters;
 use crate::routing::cursor::Cursor;
 use crate::tlog::checkpoint::Checkpoint;
+use crate::tlog::small_tree::{SmallTree, root_by_path};
+use crate::tlog::tree::leaf_hash;
 use crate::wire;
 
 const DOMAIN: &[u8] = b"sinergi/receipt/v2\0";
@@ -93,6 +96,9 @@ pub enum ReceiptError {
     /// The bytes are no receipt.
     #[error("the receipt is malformed: {0}")]
     Malformed(String),
+    /// The results are not those that the receipt's signature covers.
+    #[error("the results are not those that the receiver signed")]
+    OtherResults,
     /// The receipt is of another link.
     #[error("the receipt is of {found}, this link is {expected}")]
     OtherLink {
@@ -149,9 +155,10 @@ impl ReceiptSigner<'_> {
 impl Receipt {
     /// Signs the receipt.
     pub fn sign(&self, key: &SigningKey) -> wire::Ack {
-        let receipt = self.to_wire().encode_to_vec();
+        let results: Vec<Vec<u8>> = self.results.iter().map(|result| result_to_wire(result).encode_to_vec()).collect();
+        let receipt = self.to_wire(tree_of(&results).root()).encode_to_vec();
         let signature = key.sign(&[DOMAIN, &receipt].concat()).to_bytes().to_vec();
-        wire::Ack { receipt, signature }
+        wire::Ack { receipt, signature, results }
     }
 
     /// The number that names a key in receipts.
@@ -164,24 +171,44 @@ impl Receipt {
     /// # Errors
     /// When the bytes are no receipt.
     pub fn parse(ack: &wire::Ack) -> Result<Self, ReceiptError> {
+        let (head, count, root) = Self::parse_head(&ack.receipt)?;
+        if usize::try_from(count) != Ok(ack.results.len()) || tree_of(&ack.results).root() != root {
+            return Err(ReceiptError::OtherResults);
+        }
+        let results = ack.results.iter().map(|result| parse_result(result)).collect::<Result<_, _>>()?;
+        Ok(Self { results, ..head })
+    }
+
+    /// Parses one result of a receipt, with everything else in it. The signature is not checked.
+    ///
+    /// # Errors
+    /// When the bytes are no receipt, or the result is none of its results.
+    pub fn parse_item(item: &wire::ItemReceipt) -> Result<Self, ReceiptError> {
+        let (head, count, root) = Self::parse_head(&item.receipt)?;
+        let (path, rest) = item.path.as_chunks::<32>();
+        let leads_to = root_by_path(leaf_hash(&item.result), item.index, count, path).filter(|_| rest.is_empty());
+        if leads_to != Some(root) {
+            return Err(ReceiptError::OtherResults);
+        }
+        Ok(Self { results: vec![parse_result(&item.result)?], ..head })
+    }
+
+    /// Parses everything but the results. Returns the number of results and their root as well.
+    fn parse_head(receipt: &[u8]) -> Result<(Self, u32, [u8; 32]), ReceiptError> {
         let malformed = |what: &str| ReceiptError::Malformed(what.to_owned());
-        let message = wire::Receipt::decode(ack.receipt.as_slice())
-            .map_err(|error| ReceiptError::Malformed(error.to_string()))?;
-        Ok(Self {
+        let message = wire::Receipt::decode(receipt).map_err(|error| ReceiptError::Malformed(error.to_string()))?;
+        let root = message.results_root.as_slice().try_into().map_err(|_| malformed("results root"))?;
+        let head = Self {
             receiver: message.receiver.parse().map_err(|_| malformed("receiver"))?,
             sender: message.sender.parse().map_err(|_| malformed("sender"))?,
             federation: message.federation,
             key_id: message.key_id,
             charter_version: message.charter_version,
             cursor: message.cursor.map(Cursor::from_wire).ok_or_else(|| malformed("no cursor"))?,
-            results: message
-                .results
-                .iter()
-                .map(parse_result)
-                .collect::<Option<_>>()
-                .ok_or_else(|| malformed("result"))?,
+            results: Vec::new(),
             checkpoint: message.checkpoint,
-        })
+        };
+        Ok((head, message.result_count, root))
     }
 
     /// The checkpoint in the receipt, which covers all named leaves. `open` opens a note with a checkpoint of the receiver, under any key that the
@@ -235,20 +262,20 @@ impl Receipt {
         // If the peer names a newer charter than is trusted here, its key is looked up in the newest one here.
         let charter = charters.version(receipt.charter_version).unwrap_or(charters.newest());
         let key = charter.entry_key(peer, receipt.key_id).ok_or_else(unknown)?;
-        receipt.verify(ack, &key.public)?;
+        receipt.verify(&ack.receipt, &ack.signature, &key.public)?;
         Ok(receipt)
     }
 
-    /// Checks the signature of a receipt.
+    /// Checks the signature over the bytes that this receipt was parsed from.
     ///
     /// # Errors
     /// When it does not verify under the key.
-    pub fn verify(&self, ack: &wire::Ack, key: &PublicKey) -> Result<(), ReceiptError> {
-        let verifies = key.verifies(&[DOMAIN, &ack.receipt].concat(), &ack.signature);
+    pub fn verify(&self, receipt: &[u8], signature: &[u8], key: &PublicKey) -> Result<(), ReceiptError> {
+        let verifies = key.verifies(&[DOMAIN, receipt].concat(), signature);
         verifies.then_some(()).ok_or(ReceiptError::BadSignature(self.key_id))
     }
 
-    fn to_wire(&self) -> wire::Receipt {
+    fn to_wire(&self, results_root: [u8; 32]) -> wire::Receipt {
         wire::Receipt {
             federation: self.federation.clone(),
             receiver: self.receiver.to_string(),
@@ -256,7 +283,8 @@ impl Receipt {
             key_id: self.key_id,
             charter_version: self.charter_version,
             cursor: Some(self.cursor.to_wire()),
-            results: self.results.iter().map(result_to_wire).collect(),
+            result_count: u32::try_from(self.results.len()).expect("a frame has few items"),
+            results_root: results_root.to_vec(),
             checkpoint: self.checkpoint.clone(),
         }
     }
@@ -275,7 +303,24 @@ fn result_to_wire(result: &ItemResult) -> wire::ItemResult {
     wire::ItemResult { entry_id: result.entry.0.to_vec(), contents: result.contents, result: Some(outcome) }
 }
 
-fn parse_result(result: &wire::ItemResult) -> Option<ItemResult> {
+/// The receipt for one item of the frame that a receipt answers. `None` if it has no such item.
+pub fn item_receipt(ack: &wire::Ack, index: usize) -> Option<wire::ItemReceipt> {
+    let result = ack.results.get(index)?.clone();
+    let path = tree_of(&ack.results).path(index).concat();
+    let (receipt, signature) = (ack.receipt.clone(), ack.signature.clone());
+    Some(wire::ItemReceipt { receipt, signature, result, index: u32::try_from(index).ok()?, path })
+}
+
+fn tree_of(results: &[Vec<u8>]) -> SmallTree {
+    SmallTree::of(results.iter().map(|result| leaf_hash(result)).collect())
+}
+
+fn parse_result(bytes: &[u8]) -> Result<ItemResult, ReceiptError> {
+    let message = wire::ItemResult::decode(bytes).map_err(|error| ReceiptError::Malformed(error.to_string()))?;
+    result_of(&message).ok_or_else(|| ReceiptError::Malformed("result".to_owned()))
+}
+
+fn result_of(result: &wire::ItemResult) -> Option<ItemResult> {
     use wire::item_result::Result;
     let outcome = match result.result.as_ref()? {
         Result::LeafIndex(index) => ItemOutcome::Leaf(LedgerIndex(*index)),

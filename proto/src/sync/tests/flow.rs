@@ -30,7 +30,7 @@ fn committed(job: u64, index: u64) -> Event {
 }
 
 fn ack(index: u64) -> wire::Ack {
-    wire::Ack { receipt: vec![index as u8], signature: Vec::new() }
+    wire::Ack { receipt: vec![index as u8], ..Default::default() }
 }
 
 fn checked_ack(index: u64, results: Vec<ItemResult>) -> Done {
@@ -279,7 +279,7 @@ fn a_receipt_that_is_wrong_too_large_or_unexpected_ends_the_link() {
     side.hears(Kind::Ack(ack(11)));
     assert!(ends_with(&side.does(done(7, checked_ack(12, results(12)))), FaultCode::BadReceipt), "of the second");
     let mut side = two_in_flight();
-    let large = wire::Ack { receipt: vec![0; limits::RECEIPT_BYTES], signature: Vec::new() };
+    let large = wire::Ack { receipt: vec![0; limits::RECEIPT_BYTES], ..Default::default() };
     assert!(ends_with(&side.hears(Kind::Ack(large)), FaultCode::LimitExceeded));
     let mut side = two_in_flight();
     side.hears(Kind::Ack(ack(11)));

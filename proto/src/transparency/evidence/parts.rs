@@ -148,7 +148,9 @@ impl<'a> Judge<'a> {
             part,
             problem: format!("{by_agency} has no entry key {:08x}", receipt.key_id),
         })?;
-        receipt.verify(&ack, &key.public).map_err(|error| NotProven::Signature { part, problem: error.to_string() })?;
+        receipt
+            .verify(&ack.receipt, &ack.signature, &key.public)
+            .map_err(|error| NotProven::Signature { part, problem: error.to_string() })?;
         Ok(receipt)
     }
 
