@@ -294,9 +294,7 @@ async fn a_supervisor_reassigns_a_complaint_only_while_it_is_not_offered() {
     agencies.is_refused(CITY, &["reassign", &id, "--to", OMBUDSMAN], "only the supervisor of kota-bandung").await;
     let said = agencies.does(PROVINCE, &["reassign", &id, "--to", OMBUDSMAN, "--answer-within", "2d"]);
     assert!(said.contains("offered to ombudsman in the holder's place"), "{said}");
-    agencies
-        .is_refused(PROVINCE, &["reassign", &id, "--to", PROVINCE], "can answer the offer until")
-        .await;
+    agencies.is_refused(PROVINCE, &["reassign", &id, "--to", PROVINCE], "can answer the offer until").await;
     agencies.node(OMBUDSMAN).await.accepts(lodged.complaint).await;
     agencies.has(CITY, lodged.complaint, 3).await;
     let picture = agencies.does(CITY, &["timeline", &id]);

@@ -36,6 +36,8 @@ pub struct CaseState {
     pub answer: Option<(EntryId, u64)>,
     /// The reply that carries the citizen's word on the last answer, and is not dissatisfied. `None` if there is none.
     pub citizens_word: Option<EntryId>,
+    /// Whether the citizen has got an answer.
+    is_answered: bool,
 }
 
 /// A proposal to archive that waits for the second signature.
@@ -89,6 +91,7 @@ impl CaseState {
             archive_proposal: None,
             answer: None,
             citizens_word: None,
+            is_answered: false,
         }
     }
 
@@ -99,7 +102,7 @@ impl CaseState {
     /// # Errors
     /// The reason why the entry has no effect on this state.
     pub fn after(&self, entry: CaseEntry<'_>, intake: &AgencyId, lodged: &Lodged) -> Result<Self, NoEffect> {
-        if entry.act.is_work() {
+        if entry.act.needs_custody() {
             entry.require_on_path()?;
             if let Some(by) = entry.crossed_by {
                 return Err(NoEffect::Crossed { by });
@@ -150,7 +153,7 @@ impl CaseState {
 
     fn answered(&mut self, phase: Phase, entry: CaseEntry<'_>) {
         self.phase = phase;
-        (self.answer, self.citizens_word) = (Some((entry.id, entry.millis)), None);
+        (self.answer, self.citizens_word, self.is_answered) = (Some((entry.id, entry.millis)), None, true);
     }
 
     /// Whether the case waits for work of the holder.
@@ -170,7 +173,8 @@ impl CaseState {
             return Err(NoEffect::NotSelfClosed);
         }
         let is_code = !reply_code.is_empty() && reply_code_hash(reply_code) == lodged.reply_code_hash;
-        self.citizens_word = (is_code && word != ReplyWord::Dissatisfied).then_some(entry.id);
+        let closes = is_code && word != ReplyWord::Dissatisfied && self.is_answered;
+        self.citizens_word = closes.then_some(entry.id);
         self.answer = None;
         if word == ReplyWord::Dissatisfied {
             self.phase = Phase::Reopened;
@@ -187,11 +191,14 @@ impl CaseState {
         }
         let is_true = match CloseCause::try_from(cause) {
             Ok(CloseCause::Reply) => ground.is_some() && ground == self.citizens_word,
-            Ok(CloseCause::Silence) => self.answer.is_some_and(|(answer, millis)| {
-                ground == Some(answer) && entry.millis >= millis.saturating_add(entry.rules.silence_millis())
-            }),
+            // After the answer nobody may have worked on the case again.
+            Ok(CloseCause::Silence) if matches!(self.phase, Phase::Responded | Phase::Resolved) => {
+                self.answer.is_some_and(|(answer, millis)| {
+                    ground == Some(answer) && entry.millis >= millis.saturating_add(entry.rules.silence_millis())
+                })
+            }
             Ok(CloseCause::OwnWord) => ground.is_none(),
-            Ok(CloseCause::Unspecified) | Err(_) => false,
+            Ok(CloseCause::Silence | CloseCause::Unspecified) | Err(_) => false,
         };
         if !is_true {
             return Err(NoEffect::UntrueCause);

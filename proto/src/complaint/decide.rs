@@ -160,6 +160,10 @@ pub fn decide(complaint: &Complaint, command: &Command, author: Author<'_>) -> R
             let class = complaint.lodged().class.to_wire().into();
             case(CaseAct::Verified { category, priority, class, handling })
         }
+        Command::Progress { .. } | Command::Respond if has_resolved(complaint, author.agency) => {
+            let (complaint, phase) = (complaint.id().short(), complaint.case().phase);
+            Err(Declined::Ended { complaint, phase })
+        }
         Command::Progress { state } => case(CaseAct::Progressed { state: *state }),
         Command::Respond => case(CaseAct::Responded),
         Command::Resolve { outcome } => case(CaseAct::Resolved { outcome: *outcome }),
@@ -189,6 +193,12 @@ pub fn arrival(complaint: &Complaint, offer: &EntryId, agency: &AgencyId) -> Opt
 pub fn recall_to_answer(complaint: &Complaint, agency: &AgencyId) -> Option<EntryId> {
     let offer = complaint.custody().offer.as_ref().filter(|offer| offer.to == *agency)?;
     complaint.is_recalled(&offer.entry).then_some(offer.entry)
+}
+
+/// Whether this agency itself has resolved the case, so that its work is over.
+fn has_resolved(complaint: &Complaint, agency: &AgencyId) -> bool {
+    let case = complaint.case();
+    case.phase == Phase::Resolved && case.resolved_by.as_ref() == Some(agency)
 }
 
 /// Checks that the phase of the case allows the command, no matter who gives it.

@@ -7,6 +7,7 @@
 //!
 //! Invariant: the state is a function of the set of entries. The order in which they are inserted makes no difference.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -274,10 +275,8 @@ impl Complaint {
         if only_grew && (*act != CustodyAct::Accepted || self.heads.len() == 1) {
             return Inserted { path_changed_from: None };
         }
-        let (entries, path) = (&self.entries, &self.path);
-        let judge =
-            |state: &CaseState, id: &EntryId| judge_case(entries, path, (&self.intake, &self.lodged), state, id);
-        self.history.judge_again(judge);
+        let (history, judge) = self.case_judge();
+        history.judge_again(|state, id| judge.judge(state, id));
         Inserted { path_changed_from: (!only_grew).then_some(tip) }
     }
 
@@ -288,6 +287,12 @@ impl Complaint {
             _ => u8::MAX,
         };
         self.entries.get(basis)?.children.iter().min_by_key(|id| (rank(id), **id)).copied()
+    }
+
+    /// The history of the case, and the judge of its entries on the present path.
+    fn case_judge(&mut self) -> (&mut CaseHistory, CaseJudge<'_>) {
+        let Self { entries, path, intake, lodged, history, .. } = self;
+        (history, CaseJudge { entries, path, intake, lodged, known_to: RefCell::default() })
     }
 
     fn apply_case(&mut self, entry: &Entry) {
@@ -312,11 +317,8 @@ impl Complaint {
             | CaseAct::ArchiveApproved { .. }
             | CaseAct::ArchiveRefused { .. }
             | CaseAct::Linked { .. } => {
-                let (entries, path) = (&self.entries, &self.path);
-                let judge = |state: &CaseState, id: &EntryId| {
-                    judge_case(entries, path, (&self.intake, &self.lodged), state, id)
-                };
-                self.history.insert((entry.clock, entry.id), judge);
+                let (history, judge) = self.case_judge();
+                history.insert((entry.clock, entry.id), |state, id| judge.judge(state, id));
             }
         }
     }
@@ -339,38 +341,57 @@ impl Complaint {
     }
 }
 
-/// The state of the case after an entry, from the state before it.
-fn judge_case(
-    entries: &LiteMap<EntryId, Box<KnownEntry>>,
-    path: &[EntryId],
-    (intake, lodged): (&AgencyId, &Lodged),
-    state: &CaseState,
-    id: &EntryId,
-) -> Result<CaseState, NoEffect> {
-    let known = &entries[id];
-    let Body::Case { basis, act } = &known.body else { return Ok(state.clone()) };
-    let depth = known_depth(entries, basis).filter(|depth| path.get(*depth) == Some(basis));
-    let crossed_by = depth.filter(|_| act.is_work()).and_then(|depth| {
-        let is_accepted = |id: &&EntryId| matches!(entries[*id].body, Body::Custody { act: CustodyAct::Accepted, .. });
-        path[depth + 1..].iter().find(is_accepted).copied().filter(|accepted| !descends(entries, accepted, id))
-    });
-    let (author, millis, on_path) = (&known.author, known.clock.millis(), depth.is_some());
-    let entry = CaseEntry { id: *id, author, millis, basis: *basis, on_path, crossed_by, rules: known.rules, act };
-    state.after(entry, intake, lodged)
+/// Judges case entries on one custody path.
+struct CaseJudge<'a> {
+    entries: &'a LiteMap<EntryId, Box<KnownEntry>>,
+    path: &'a [EntryId],
+    intake: &'a AgencyId,
+    lodged: &'a Lodged,
+    /// The ancestors of each `Accepted` that was asked for. Walking them once keeps the judgement of many entries fast.
+    known_to: RefCell<BTreeMap<EntryId, BTreeSet<EntryId>>>,
 }
 
-/// Whether `id` is an ancestor of `entry`. Clocks grow along the way, so only the entries between the two are walked.
-fn descends(entries: &LiteMap<EntryId, Box<KnownEntry>>, entry: &EntryId, id: &EntryId) -> bool {
-    let from = entries[id].clock;
-    let (mut seen, mut next) = (BTreeSet::new(), vec![*entry]);
-    while let Some(at) = next.pop() {
-        let Some(known) = entries.get(&at).filter(|known| known.clock > from) else { continue };
-        if known.parents.contains(id) {
-            return true;
-        }
-        next.extend(known.parents.iter().filter(|parent| seen.insert(**parent)));
+impl CaseJudge<'_> {
+    /// The state of the case after an entry, from the state before it.
+    fn judge(&self, state: &CaseState, id: &EntryId) -> Result<CaseState, NoEffect> {
+        let known = &self.entries[id];
+        let Body::Case { basis, act } = &known.body else { return Ok(state.clone()) };
+        let depth = known_depth(self.entries, basis).filter(|depth| self.path.get(*depth) == Some(basis));
+        let crossed_by = depth.filter(|_| act.needs_custody()).and_then(|depth| {
+            let accepted = self.path[depth + 1..].iter().find(|id| is_accepted(&self.entries[*id]))?;
+            (!self.knew(accepted, id)).then_some(*accepted)
+        });
+        let (author, millis, on_path) = (&known.author, known.clock.millis(), depth.is_some());
+        let entry = CaseEntry { id: *id, author, millis, basis: *basis, on_path, crossed_by, rules: known.rules, act };
+        state.after(entry, self.intake, self.lodged)
     }
-    false
+
+    /// Whether the author of `accepted` knew of an entry.
+    fn knew(&self, accepted: &EntryId, id: &EntryId) -> bool {
+        let mut known_to = self.known_to.borrow_mut();
+        known_to
+            .entry(*accepted)
+            .or_insert_with(|| ancestors_of(self.entries, &self.entries[accepted].parents))
+            .contains(id)
+    }
+}
+
+fn is_accepted(known: &KnownEntry) -> bool {
+    matches!(known.body, Body::Custody { act: CustodyAct::Accepted, .. })
+}
+
+/// The given entries and all their ancestors, as far as they are here.
+pub(super) fn ancestors_of(entries: &LiteMap<EntryId, Box<KnownEntry>>, parents: &[EntryId]) -> BTreeSet<EntryId> {
+    let mut found = BTreeSet::new();
+    let mut next: Vec<EntryId> = parents.to_vec();
+    while let Some(id) = next.pop() {
+        if let Some(known) = entries.get(&id)
+            && found.insert(id)
+        {
+            next.extend(&known.parents);
+        }
+    }
+    found
 }
 
 fn known_depth(entries: &LiteMap<EntryId, Box<KnownEntry>>, id: &EntryId) -> Option<usize> {

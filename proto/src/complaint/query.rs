@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::fold::{Judged, KnownEntry};
+use super::fold::{Judged, KnownEntry, ancestors_of};
 use super::timeline::Timeline;
 use super::{CaseState, Complaint, CustodyState, NoEffect, SetDigest};
 use crate::base::clock::HybridClock;
@@ -211,16 +211,7 @@ impl Complaint {
 
     /// The given entries and all their ancestors, as far as they are here.
     pub fn ancestors(&self, parents: &[EntryId]) -> BTreeSet<EntryId> {
-        let mut found = BTreeSet::new();
-        let mut next: Vec<EntryId> = parents.to_vec();
-        while let Some(id) = next.pop() {
-            if let Some(known) = self.entries.get(&id)
-                && found.insert(id)
-            {
-                next.extend(&known.parents);
-            }
-        }
-        found
+        ancestors_of(&self.entries, parents)
     }
 
     /// Number of entries that an agency wrote in this complaint.

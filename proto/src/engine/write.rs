@@ -1,5 +1,5 @@
-//! Writing entries. An own entry is decided on the current state, and signed when its batch is closed; every entry, own or received, takes the one path of [`Engine::append`]:
-//! the fold, the routes, the contents, the leaf.
+//! Writing entries. An own entry is decided on the current state, and signed when its batch is closed. Every entry, own or received, takes the
+//! one path of [`Engine::append`]: the fold, the routes, the contents, the leaf.
 //!
 //! Must not know why a received entry is admitted: the callers have decided that.
 //!

@@ -240,6 +240,11 @@ impl CaseAct {
             | Self::Disclosed { .. } => false,
         }
     }
+
+    /// Whether it has effect only while the custody lasts under which it was made: work, and the second signature under a proposal to archive.
+    pub fn needs_custody(&self) -> bool {
+        self.is_work() || matches!(self, Self::ArchiveApproved { .. } | Self::ArchiveRefused { .. })
+    }
 }
 
 impl Body {

@@ -40,6 +40,9 @@ pub(super) fn reply(complaint: &Complaint, word: ReplyWord, reply_code: &str) ->
 pub(super) fn close(complaint: &Complaint, cause: i32, author: Author<'_>) -> Result<CaseAct, Declined> {
     let (case, rules) = (complaint.case(), author.charter.rules);
     let name = || complaint.id().short();
+    if author.agency != complaint.intake() {
+        return Err(no_effect(complaint, NoEffect::NotIntake { intake: complaint.intake().clone() }));
+    }
     let ground = match CloseCause::try_from(cause) {
         Ok(CloseCause::Reply) => Some(case.citizens_word.ok_or_else(|| Declined::NoReply { complaint: name() })?),
         Ok(CloseCause::Silence) => {

@@ -4,6 +4,7 @@ use super::*;
 use crate::admission::Verdict;
 use crate::entry::Entry;
 use crate::fixture::Node;
+use crate::wire;
 
 /// The six kinds of work, as one author writes them.
 fn works(node: &Node<'_>, view: &Case<'_>) -> [Writing; 6] {
@@ -172,21 +173,30 @@ fn a_flood_of_remarks_does_not_hide_work_from_the_acceptance() {
 #[test]
 fn the_next_acceptance_decides_and_no_later_one() {
     let federation = Federation::new();
-    let mut case = federation.case_at("ombudsman");
-    let work = federation.node("ombudsman").progresses(&case).at(case.now + MINUTE).entry();
-    let offer = case.take(federation.node("ombudsman").forwards(&case).to("kominfo"));
-    let first = case.take(federation.node("kominfo").accepts(&case));
+    let begin = federation.case_at("ombudsman");
+    let work = federation.node("ombudsman").progresses(&begin).at(begin.now + MINUTE).entry();
+    let mut case = begin.clone();
+    let offer = federation.node("ombudsman").forwards(&case).to("kominfo").entry();
+    case.learn(&offer);
+    let first = federation.node("kominfo").accepts(&case).entry();
+    case.learn(&first);
     case.learn(&work);
-    assert_eq!(case.standing(work.id), crossed(first));
+    assert_eq!(case.standing(work.id), crossed(first.id));
     case.later(2 * MINUTE);
-    case.take(federation.node("kominfo").forwards(&case).to("ombudsman"));
-    let second = case.take(federation.node("ombudsman").accepts(&case));
-    assert!(case.complaint.ancestors(&[second]).contains(&work.id));
-    assert_eq!(case.standing(work.id), crossed(first), "the second acceptance knew it, the first did not");
+    let back = federation.node("kominfo").forwards(&case).to("ombudsman").entry();
+    case.learn(&back);
+    let second = federation.node("ombudsman").accepts(&case).entry();
+    case.learn(&second);
+    assert!(case.complaint.ancestors(&[second.id]).contains(&work.id));
+    assert_eq!(case.standing(work.id), crossed(first.id), "the second acceptance knew it, the first did not");
+    // A remark that the second acceptance does not know lets it judge all work again.
+    let remark = federation.node("ksp").remarks(&begin).at(begin.now + MINUTE).entry();
+    let again = in_every_order(&begin, &[offer.clone(), first.clone(), work.clone(), back, second, remark]);
+    assert_eq!(again.standing(work.id), crossed(first.id));
     // A return takes custody from nobody, so it crosses with nothing.
     let mut returned = federation.case_at("ombudsman");
     returned.take(federation.node("ombudsman").forwards(&returned).to("kominfo"));
-    assert_eq!(returned.complaint.tip(), offer);
+    assert_eq!(returned.complaint.tip(), offer.id);
     returned.take(federation.node("kominfo").returns(&returned));
     returned.learn(&work);
     assert_eq!(returned.standing(work.id), Standing::Effective);
@@ -275,4 +285,27 @@ fn only_work_crosses_and_the_intake_agency_and_the_overseers_speak_at_any_time()
         case.later(MINUTE);
         assert_eq!(case.standing(id), Standing::Effective);
     }
+}
+
+#[test]
+fn an_approval_that_the_next_holder_did_not_know_archives_nothing() {
+    let federation = Federation::new();
+    let mut case = federation.case_at("kota-bandung");
+    let custody = case.complaint.tip();
+    let proposal = federation.node("kota-bandung").proposes_archive(&case).entry();
+    case.learn(&proposal);
+    case.later(MINUTE);
+    let offer = federation.node("kota-bandung").forwards(&case).to("kominfo").entry();
+    case.learn(&offer);
+    case.later(MINUTE);
+    let accepted = federation.node("kominfo").accepts(&case).entry();
+    case.learn(&accepted);
+    case.later(MINUTE);
+    let act = wire::ArchiveApproved { basis: custody.0.to_vec(), proposal: proposal.id.0.to_vec() };
+    let approval = federation.node("prov-jabar").says(&case, wire::entry::Body::ArchiveApproved(act));
+    let approval = approval.on(custody).after(&[proposal.id]).entry();
+    case.learn(&approval);
+    let crossed = NoEffect::Crossed { by: accepted.id };
+    assert_eq!(case.complaint.standing(&approval.id), Some(Standing::WithoutEffect(crossed)));
+    assert_ne!(case.complaint.case().phase, Phase::Archived);
 }

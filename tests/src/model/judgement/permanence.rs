@@ -3,16 +3,16 @@
 use std::collections::{BTreeSet, HashSet};
 
 use sinergi_proto::base::ids::EntryId;
-use sinergi_proto::complaint::{Complaint, Phase, Standing};
+use sinergi_proto::complaint::{Complaint, NoEffect, Phase, Standing};
 use sinergi_proto::entry::{Body, CaseAct};
 
 /// The judgement of permanence in one view. Each field is one property of `properties::permanence`.
 pub struct Judgement {
     /// The timeline has exactly the entries that the view was folded from.
     pub complete: bool,
-    /// Every honest entry has effect, or is a custody entry that is shown as superseded.
+    /// Every honest entry has effect, or is a custody entry that is shown as superseded, or work under a custody that ended.
     pub honest_counts: bool,
-    /// The phase of the case is that of the last honest answer.
+    /// The phase of the case is that of the last honest answer with effect.
     pub answered: bool,
 }
 
@@ -23,8 +23,11 @@ pub(super) fn judge(complaint: &Complaint, entries: &BTreeSet<EntryId>, lies: &H
         lies.contains(id)
             || match complaint.standing(id) {
                 Some(Standing::Effective) => true,
-                // Only custody entries can be superseded. An answer stays an answer.
                 Some(Standing::Superseded { .. }) => complaint.is_custody(id),
+                // Work counts while the custody lasts under which it was made, and stays visible.
+                Some(Standing::WithoutEffect(NoEffect::BasisSuperseded | NoEffect::Crossed { .. })) => {
+                    !complaint.is_custody(id)
+                }
                 _ => false,
             }
     };
@@ -35,18 +38,22 @@ pub(super) fn judge(complaint: &Complaint, entries: &BTreeSet<EntryId>, lies: &H
     }
 }
 
-/// Whether the phase is that of the honest answers. Nothing in the model reopens a case, so `Resolved` outlasts `Responded`.
+/// Whether the phase is that of the honest answers with effect. An agency that took over a resolved case may answer again.
 fn shows_its_answers(complaint: &Complaint, lies: &HashSet<EntryId>) -> bool {
-    let says = |wanted: fn(&CaseAct) -> bool| {
-        let mut honest = complaint.timeline().filter(|(id, _)| !lies.contains(id));
-        honest.any(|(_, known)| matches!(&known.body, Body::Case { act, .. } if wanted(act)))
-    };
-    let (resolved, responded) =
-        (says(|act| matches!(act, CaseAct::Resolved { .. })), says(|act| *act == CaseAct::Responded));
-    let expected = match (resolved, responded) {
-        (true, _) => Phase::Resolved,
-        (false, true) => Phase::Responded,
-        (false, false) => Phase::Received,
-    };
-    complaint.case().phase == expected
+    let (mut phase, mut resolved_by) = (Phase::Received, None);
+    for (id, known) in complaint.timeline() {
+        let counts = !lies.contains(&id) && complaint.standing(&id) == Some(Standing::Effective);
+        match &known.body {
+            Body::Case { act: CaseAct::Resolved { .. }, .. } if counts => {
+                (phase, resolved_by) = (Phase::Resolved, Some(&known.author));
+            }
+            Body::Case { act: CaseAct::Responded, .. }
+                if counts && (phase != Phase::Resolved || resolved_by != Some(&known.author)) =>
+            {
+                phase = Phase::Responded;
+            }
+            _ => {}
+        }
+    }
+    complaint.case().phase == phase
 }

@@ -19,8 +19,8 @@ pub struct Sights {
     pub recall_answered: bool,
     /// A withdrawal is superseded by an answer that was given in time.
     pub late_answer: bool,
-    /// An answer to the citizen has effect, although the custody under which it was given is superseded.
-    pub answer_survives: bool,
+    /// An answer to the citizen moves nothing, because its author was no longer the holder.
+    pub answer_crossed: bool,
     /// An entry has no effect because its author had seen another act on the same basis.
     pub lie: bool,
 }
@@ -53,9 +53,9 @@ pub(super) fn see(complaint: &Complaint) -> Sights {
         recall_answered: custody(&|act| matches!(act, CustodyAct::Returned { .. }))
             .any(|(_, known)| matches!(&known.body, Body::Custody { act: CustodyAct::Returned { reason, .. }, .. } if *reason == recalled)),
         late_answer: custody(&|act| *act == CustodyAct::Withdrawn).any(|(id, _)| is_superseded(&id)),
-        answer_survives: case(CaseAct::Responded).any(|(id, known)| {
-            known.body.basis().is_some_and(|basis| is_superseded(&basis))
-                && complaint.standing(&id) == Some(Standing::Effective)
+        answer_crossed: case(CaseAct::Responded).any(|(id, _)| {
+            let standing = complaint.standing(&id);
+            matches!(standing, Some(Standing::WithoutEffect(NoEffect::BasisSuperseded | NoEffect::Crossed { .. })))
         }),
         lie: complaint
             .timeline()

@@ -10,9 +10,10 @@ pub(super) fn properties() -> Vec<Property<HandOver>> {
         Property::always("every entry that a node has taken is in its timeline", |model, state| {
             every_view(model, state, |view| view.judgement.permanence.complete)
         }),
-        Property::always("an acceptance or an answer stays effective or is shown as superseded", |model, state| {
-            every_view(model, state, |view| view.judgement.permanence.honest_counts)
-        }),
+        Property::always(
+            "an entry is effective, or shown as superseded, or work whose custody ended",
+            |model, state| every_view(model, state, |view| view.judgement.permanence.honest_counts),
+        ),
         Property::always("a complaint that was answered shows it", |model, state| {
             every_view(model, state, |view| view.judgement.permanence.answered)
         }),

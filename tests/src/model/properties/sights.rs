@@ -27,8 +27,8 @@ pub(super) fn properties(bounds: Bounds) -> Vec<Property<HandOver>> {
         (5, sight("two acceptances fork", |model, state| seen(model, state, |sights| sights.two_acceptances))),
         (
             5,
-            sight("an answer to the citizen outlives its superseded custody", |model, state| {
-                seen(model, state, |sights| sights.answer_survives)
+            sight("a former holder answers the citizen and moves nothing", |model, state| {
+                seen(model, state, |sights| sights.answer_crossed)
             }),
         ),
         (

@@ -67,7 +67,7 @@ fn check_case(complaint: &Complaint, path: &[EntryId]) {
         let (Body::Case { basis, act }, Judged::Case) = (&known.body, &known.judged) else { continue };
         let standing = complaint.standing(&id).expect("here");
         let reason = match act {
-            act if is_work(act) => why_no_work(complaint, path, id, basis),
+            act if needs_custody(act) => why_no_work(complaint, path, id, basis),
             CaseAct::Closed { cause, ground } => talk.why_not_closed(case.phase, *cause, *ground, known),
             _ => None,
         };
@@ -99,7 +99,8 @@ fn check_case(complaint: &Complaint, path: &[EntryId]) {
     assert_eq!(case.self_closed, talk.closed_by_own_word);
 }
 
-fn is_work(act: &CaseAct) -> bool {
+/// Work, and the second signature under a proposal to archive.
+fn needs_custody(act: &CaseAct) -> bool {
     matches!(
         act,
         CaseAct::Verified { .. }
@@ -108,6 +109,8 @@ fn is_work(act: &CaseAct) -> bool {
             | CaseAct::Resolved { .. }
             | CaseAct::ArchiveProposed { .. }
             | CaseAct::Linked { .. }
+            | CaseAct::ArchiveApproved { .. }
+            | CaseAct::ArchiveRefused { .. }
     )
 }
 
@@ -147,7 +150,8 @@ impl Talk {
                 let has_code =
                     !reply_code.is_empty() && reply_code_hash(reply_code) == complaint.lodged().reply_code_hash;
                 let is_dissatisfied = *word == ReplyWord::Dissatisfied;
-                self.said.push(Said::Reply { entry: id, is_word: has_code && !is_dissatisfied });
+                let is_answered = self.said.iter().any(|said| matches!(said, Said::Answer { .. }));
+                self.said.push(Said::Reply { entry: id, is_word: has_code && !is_dissatisfied && is_answered });
                 self.closed_by_own_word &= !is_dissatisfied;
             }
             CaseAct::Closed { cause, .. } => self.closed_by_own_word = *cause == i32::from(CloseCause::OwnWord),
@@ -189,7 +193,9 @@ impl Talk {
         let is_true = match (cause, self.said.last(), ground) {
             (1, Some(Said::Reply { entry, is_word: true }), Some(ground)) => *entry == ground,
             (2, Some(Said::Answer { entry, millis }), Some(ground)) => {
-                *entry == ground && known.clock.millis().checked_sub(*millis).is_some_and(|since| since >= silence)
+                matches!(phase, Phase::Responded | Phase::Resolved)
+                    && *entry == ground
+                    && known.clock.millis().checked_sub(*millis).is_some_and(|since| since >= silence)
             }
             (3, _, None) => true,
             _ => false,
