@@ -139,8 +139,8 @@ pub fn admit(entry: &Entry, complaint: Option<&Complaint>, charter: &Charter, no
             return Verdict::refuse(RefusalCode::ClockNotAfterParents, detail);
         }
         // An author that has a parent knows the parent's charter. It must not choose an older one that gave it more rights.
-        if entry.charter.version < known.charter_version {
-            let (named, newer) = (entry.charter.version, known.charter_version);
+        if entry.charter.version < known.charter.version {
+            let (named, newer) = (entry.charter.version, known.charter.version);
             let detail = format!("names charter version {named}, its parent {parent} names {newer}");
             return Verdict::refuse(RefusalCode::OlderCharter, detail);
         }
@@ -194,7 +194,7 @@ fn by_ancestors(entry: &Entry, complaint: &Complaint, charter: &Charter) -> Resu
         return Err(Refusal::new(RefusalCode::AuthorQuota, detail));
     }
     if !has_role(&entry.author, &participants, charter) {
-        let detail = format!("{} is neither participant nor supervisor nor oversight", entry.author);
+        let detail = format!("{} is neither participant nor supervisor, mediator or oversight", entry.author);
         return Err(Refusal::new(RefusalCode::NoRole, detail));
     }
     Ok(())
@@ -203,6 +203,7 @@ fn by_ancestors(entry: &Entry, complaint: &Complaint, charter: &Charter) -> Resu
 fn has_role(author: &AgencyId, participants: &BTreeSet<AgencyId>, charter: &Charter) -> bool {
     participants.contains(author)
         || charter.is_oversight(author)
+        || charter.mediator.as_ref() == Some(author)
         || participants.iter().any(|participant| charter.supervises(author, participant))
 }
 

@@ -45,6 +45,8 @@ pub struct Charter {
     pub grace_days: u32,
     /// Number of managers who must sign.
     pub threshold: usize,
+    /// The member that decides who is competent when others disagree. `None`: an oversight agency does.
+    pub mediator: Option<AgencyId>,
     /// The numbers by which entries that name this charter are judged.
     pub rules: Rules,
     /// The managers, who may sign the charter.

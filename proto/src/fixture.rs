@@ -419,7 +419,8 @@ pub(crate) struct Case<'f> {
 impl<'f> Case<'f> {
     /// The view of a node that has this `Lodged` entry alone.
     pub(crate) fn lodged(federation: &'f Federation, lodged: &Entry) -> Self {
-        let complaint = Complaint::lodge(lodged).expect("a Lodged entry");
+        let charter = federation.charters.named(&lodged.charter).expect("a charter of the fixture");
+        let complaint = Complaint::lodge(lodged, charter).expect("a Lodged entry");
         Self { federation, complaint, now: lodged.clock.millis() }
     }
 

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::hint::black_box;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -15,7 +16,7 @@ use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::base::limits;
-use sinergi_proto::charter::Charters;
+use sinergi_proto::charter::{Charter, Charters};
 use sinergi_proto::complaint::Complaint;
 use sinergi_proto::engine::{Case, LeafHeader};
 use sinergi_proto::entry::{CharterName, Entry, EntryDraft, OwnBatch, Place};
@@ -137,7 +138,7 @@ fn fold(c: &mut Criterion) {
     }
     c.bench_function("fold/a complaint of 9 entries", |b| {
         b.iter(|| {
-            let mut complaint = Complaint::lodge(&first).expect("Lodged");
+            let mut complaint = Complaint::lodge(&first, charters.newest()).expect("Lodged");
             for entry in &life {
                 black_box(complaint.insert(entry, charters.newest()));
             }
@@ -160,10 +161,15 @@ fn offered(millis: u64) -> [Bytes; 2] {
 }
 
 /// Takes a complaint in as a node's writer does: each entry into the fold, routed, and placed.
-fn take(entries: &[Entry; 2], delivered_by: Option<DeliveredBy<'_>>, node: RoutingContext<'_>) -> Case {
-    let mut case = Case::lodge(&entries[0]).expect("Lodged");
+fn take(
+    entries: &[Entry; 2],
+    delivered_by: Option<DeliveredBy<'_>>,
+    node: RoutingContext<'_>,
+    charter: &Arc<Charter>,
+) -> Case {
+    let mut case = Case::lodge(&entries[0], charter).expect("Lodged");
     for (index, entry) in (0..).map(LedgerIndex).zip(entries) {
-        case.fold(entry, node.charter);
+        case.fold(entry, charter);
         let (routes, unreachable) = case.routes_of(entry, delivered_by, node);
         if let Some(delivered_by) = delivered_by {
             let (raised, _) = case.routes_of_raised(entry, delivered_by, node);
@@ -193,7 +199,7 @@ fn case(c: &mut Criterion) {
                 // Each complaint has entries of its own, as they come off the wire.
                 || next.next().expect("it begins again").each_ref().map(parse),
                 |entries| {
-                    kept.push_back(take(&entries, delivered_by, node));
+                    kept.push_back(take(&entries, delivered_by, node, charter));
                     if kept.len() > KEPT {
                         kept.pop_front();
                     }

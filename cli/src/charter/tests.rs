@@ -45,6 +45,7 @@ fn text() -> CharterText {
         valid_until: "2028-01-01T00:00:00Z".to_owned(),
         grace_days: 30,
         threshold: 2,
+        mediator: None,
         rules: Default::default(),
         manager: MANAGERS.map(manager).into(),
         member: vec![member("prov-jabar", None)],

@@ -254,6 +254,7 @@ impl Builder {
             valid_until: at(from + CHARTER_DAYS * SECONDS_A_DAY),
             grace_days: GRACE_DAYS,
             threshold: managers.len() / 2 + 1,
+            mediator: None,
             rules: RulesText::default(),
             manager: managers.iter().map(manager).collect(),
             member,

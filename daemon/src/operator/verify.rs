@@ -76,7 +76,7 @@ impl Complaints {
         problems.extend(problem_of(admit(entry, rebuilt.as_ref(), charter, now_millis())));
         match rebuilt {
             Some(complaint) => drop(complaint.insert(entry, charter)),
-            none => *none = Complaint::lodge(entry),
+            none => *none = Complaint::lodge(entry, charter),
         }
         problems
     }

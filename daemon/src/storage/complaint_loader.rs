@@ -87,14 +87,14 @@ pub fn load(
     let mut case: Option<Case> = None;
     for Placed { leaf: index, .. } in store.timeline(id)? {
         let ParsedLeaf { header, entry, .. } = ParsedLeaf::parse(reader.leaf(index)?, federation)?;
+        let name = entry.charter;
+        let charter = charters.named(&name).ok_or(OwnDataError::Charter { index, name })?;
         let case = match &mut case {
             Some(case) => {
-                let name = entry.charter;
-                let charter = charters.named(&name).ok_or(OwnDataError::Charter { index, name })?;
                 case.fold(&entry, charter);
                 case
             }
-            none => none.insert(Case::lodge(&entry).ok_or(OwnDataError::StoreMismatch(*id))?),
+            none => none.insert(Case::lodge(&entry, charter).ok_or(OwnDataError::StoreMismatch(*id))?),
         };
         case.place(index, &entry, &header);
     }

@@ -392,6 +392,15 @@ fn an_author_has_a_role_in_the_complaint() {
 }
 
 #[test]
+fn the_charter_s_mediator_always_has_a_role() {
+    let federation = Federation::changed(|text| text.mediator = Some(agency("kemenpanrb")));
+    let case = federation.case_at("kominfo");
+    let by = |id: &str| code(&case.judges(&federation.node(id).remarks(&case).entry()));
+    assert_eq!(by("kemenpanrb"), None);
+    assert_eq!(by("kemendagri"), refused(RefusalCode::NoRole));
+}
+
+#[test]
 fn a_role_comes_from_the_ancestors_and_not_from_other_entries() {
     let federation = Federation::new();
     let mut case = federation.case_at("kominfo");

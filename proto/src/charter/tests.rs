@@ -364,6 +364,19 @@ fn a_successor_keeps_the_rules_that_its_text_keeps() {
 }
 
 #[test]
+fn the_mediator_is_an_active_member() {
+    let of = |id: &str| parse_changed(|text| text.mediator = Some(agency(id))).map(|charter| charter.mediator);
+    assert_eq!(of("ksp").expect("a member"), Some(agency("ksp")));
+    assert_eq!(parse(&charter_text()).expect("a charter").mediator, None);
+    assert!(of("setneg").is_err());
+    let (field, problem) = refused_field(|text| {
+        text.mediator = Some(agency("ksp"));
+        member_of(text, "ksp").status = MemberStatus::Suspended;
+    });
+    assert_eq!((field.as_str(), problem.as_str()), ("mediator", "ksp is no active member"));
+}
+
+#[test]
 fn a_misspelled_rule_is_refused_and_named() {
     let text = written(&charter_text()).replacen("[[manager]]", "[rules]\nsilence_days = 3\n\n[[manager]]", 1);
     let error = Charter::parse(&signed_by(&MANAGERS[..3], &text)).expect_err("an unknown field");

@@ -39,6 +39,9 @@ pub struct CharterText {
     pub grace_days: u32,
     /// Number of managers who must sign.
     pub threshold: usize,
+    /// The member that decides who is competent when others disagree. Absent: an oversight agency does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mediator: Option<AgencyId>,
     /// The numbers by which entries are judged. Absent ones have their default.
     #[serde(default, skip_serializing_if = "RulesText::is_default")]
     pub rules: RulesText,
@@ -208,6 +211,7 @@ impl Charter {
         }
         let rules = raw.rules.parse()?;
         let members = parse_members(raw.member)?;
+        check_mediator(raw.mediator.as_ref(), &members)?;
         let oversees = |member: &&Member| member.oversight && member.status != MemberStatus::Retired;
         let oversight = members.values().filter(oversees).map(|member| member.id.clone()).collect();
         Ok(Self {
@@ -219,6 +223,7 @@ impl Charter {
             valid_until,
             grace_days: raw.grace_days,
             threshold: raw.threshold,
+            mediator: raw.mediator,
             rules,
             managers,
             members,
@@ -296,6 +301,14 @@ fn parse_members(raw: Vec<MemberText>) -> Result<BTreeMap<AgencyId, Member>, Cha
     }
     check_parents(&members)?;
     Ok(members)
+}
+
+fn check_mediator(mediator: Option<&AgencyId>, members: &BTreeMap<AgencyId, Member>) -> Result<(), CharterError> {
+    let is_active = |id: &AgencyId| members.get(id).is_some_and(|member| member.status == MemberStatus::Active);
+    match mediator.filter(|id| !is_active(id)) {
+        Some(id) => Err(field("mediator", format!("{id} is no active member"))),
+        None => Ok(()),
+    }
 }
 
 fn parse_member(raw: MemberText) -> Result<Member, CharterError> {

@@ -20,7 +20,7 @@ use super::custody::{Actor, CustodyState};
 use super::timeline::Timeline;
 use crate::base::clock::HybridClock;
 use crate::base::ids::{AgencyId, ComplaintId, EntryId};
-use crate::charter::{Charter, Rules};
+use crate::charter::Charter;
 use crate::entry::{Body, CaseAct, Commitment, ContentClass, CustodyAct, Entry, Lodged};
 
 /// One complaint with all its entries.
@@ -67,10 +67,8 @@ pub struct KnownEntry {
     pub author: AgencyId,
     /// The entry's clock.
     pub clock: HybridClock,
-    /// The charter version that it names.
-    pub charter_version: u64,
-    /// The rules of that charter.
-    pub(super) rules: Rules,
+    /// The charter that it names.
+    pub charter: Arc<Charter>,
     /// The entry's parents.
     pub parents: Vec<EntryId>,
     /// The entry's body.
@@ -104,11 +102,11 @@ pub struct Inserted {
 }
 
 impl Complaint {
-    /// A new complaint from its `Lodged` entry; `None` for any other body.
-    pub fn lodge(entry: &Entry) -> Option<Self> {
+    /// A new complaint from its `Lodged` entry, under the charter that the entry names; `None` for any other body.
+    pub fn lodge(entry: &Entry, charter: &Arc<Charter>) -> Option<Self> {
         let (Body::Lodged(lodged), Some(id)) = (&entry.body, entry.complaint) else { return None };
         let state = CustodyState { holder: entry.author.clone(), offer: None };
-        let known = KnownEntry::new(entry, Judged::Custody { state, depth: 0 }, Rules::default());
+        let known = KnownEntry::new(entry, Judged::Custody { state, depth: 0 }, charter);
         let mut timeline = Timeline::default();
         timeline.insert((entry.clock, entry.id));
         Some(Self {
@@ -128,7 +126,7 @@ impl Complaint {
 
     /// Adds an admitted entry ([`crate::admission`]), whose parents are all here. `charter` is the one that the entry names. A duplicate changes
     /// nothing.
-    pub fn insert(&mut self, entry: &Entry, charter: &Charter) -> Inserted {
+    pub fn insert(&mut self, entry: &Entry, charter: &Arc<Charter>) -> Inserted {
         let unchanged = Inserted { path_changed_from: None };
         if self.entries.contains_key(&entry.id) {
             return unchanged;
@@ -145,7 +143,7 @@ impl Complaint {
         *self.written.entry(entry.author.clone()).or_default() += 1;
         let is_custody = matches!(judged, Judged::Custody { .. });
         let is_case = matches!(judged, Judged::Case);
-        self.entries.insert(entry.id, Box::new(KnownEntry::new(entry, judged, charter.rules)));
+        self.entries.insert(entry.id, Box::new(KnownEntry::new(entry, judged, charter)));
         if is_custody {
             return self.extend_path(entry);
         }
@@ -362,7 +360,8 @@ impl CaseJudge<'_> {
             (!self.knew(accepted, id)).then_some(*accepted)
         });
         let (author, millis, on_path) = (&known.author, known.clock.millis(), depth.is_some());
-        let entry = CaseEntry { id: *id, author, millis, basis: *basis, on_path, crossed_by, rules: known.rules, act };
+        let entry =
+            CaseEntry { id: *id, author, millis, basis: *basis, on_path, crossed_by, rules: known.charter.rules, act };
         state.after(entry, self.intake, self.lodged)
     }
 
@@ -402,12 +401,11 @@ fn known_depth(entries: &LiteMap<EntryId, Box<KnownEntry>>, id: &EntryId) -> Opt
 }
 
 impl KnownEntry {
-    fn new(entry: &Entry, judged: Judged, rules: Rules) -> Self {
+    fn new(entry: &Entry, judged: Judged, charter: &Arc<Charter>) -> Self {
         Self {
             author: entry.author.clone(),
             clock: entry.clock,
-            charter_version: entry.charter.version,
-            rules,
+            charter: Arc::clone(charter),
             parents: entry.parents.clone(),
             body: entry.body.clone(),
             commitments: entry.commitments.clone(),

@@ -9,6 +9,7 @@
 //! - an entry never goes back to its author, nor to the peer that delivered it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
@@ -60,9 +61,9 @@ impl Duties {
 }
 
 impl Case {
-    /// A new complaint; `None` if the entry is not `Lodged`.
-    pub fn lodge(entry: &Entry) -> Option<Self> {
-        let complaint = Complaint::lodge(entry)?;
+    /// A new complaint, under the charter that its entry names; `None` if the entry is not `Lodged`.
+    pub fn lodge(entry: &Entry, charter: &Arc<Charter>) -> Option<Self> {
+        let complaint = Complaint::lodge(entry, charter)?;
         Some(Self::of(complaint))
     }
 
@@ -81,7 +82,7 @@ impl Case {
 
     /// First step of a leaf: adds the entry to the fold, under the charter that the entry names. Returns whether the custody path changed
     /// other than by growing.
-    pub fn fold(&mut self, entry: &Entry, charter: &Charter) -> bool {
+    pub fn fold(&mut self, entry: &Entry, charter: &Arc<Charter>) -> bool {
         self.complaint.insert(entry, charter).path_changed_from.is_some()
     }
 

@@ -8,6 +8,7 @@
 //! - a complaint is looked up before it is read. Reading one that was not looked up is a defect, and panics where debug assertions are on.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use lru::LruCache;
 
@@ -104,7 +105,7 @@ impl CaseCache {
     }
 
     /// First step of a leaf: adds the entry to the fold. Returns whether the custody path changed other than by growing.
-    pub fn fold(&mut self, entry: &Entry, charter: &Charter, batch: BatchNumber) -> bool {
+    pub fn fold(&mut self, entry: &Entry, charter: &Arc<Charter>, batch: BatchNumber) -> bool {
         let Some(id) = &entry.complaint else { return false };
         if let Some(kept) = self.kept.peek_mut(id) {
             let before = kept.case.complaint.len();
@@ -117,7 +118,7 @@ impl CaseCache {
             self.absent.contains(id) || matches!(entry.body, crate::entry::Body::Lodged(_)),
             "complaint {id} was not looked up before an entry is added to it"
         );
-        if let Some(case) = Case::lodge(entry) {
+        if let Some(case) = Case::lodge(entry, charter) {
             self.absent.remove(id);
             self.entries += case.complaint.len();
             self.kept.put(*id, Kept { case: Box::new(case), changed_in: batch });

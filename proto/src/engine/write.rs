@@ -93,7 +93,8 @@ impl Engine {
         if let Some(error) = self.without_route(&command) {
             return Err(error);
         }
-        let complaint = Complaint::lodge(lodged).expect("an entry that lodges begins a complaint");
+        let complaint =
+            Complaint::lodge(lodged, self.charters.newest()).expect("an entry that lodges begins a complaint");
         let clock =
             HybridClock::next_of_author(now, lodged.clock, lodged.clock).ok_or(CommandError::ClockEnd(lodged.clock))?;
         let draft = Draft {

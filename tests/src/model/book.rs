@@ -196,7 +196,7 @@ impl Book {
                 complaint.insert(received, self.members.charter());
                 Some(complaint)
             }
-            None => Complaint::lodge(received),
+            None => Complaint::lodge(received, self.members.charter()),
         };
         let Some(complaint) = complaint else { return Arrival::Refused };
         Arrival::Taken(self.intern(complaint, entries))

@@ -4,6 +4,7 @@
 //! most likely: the first holder's clock is fast, the addressee's slow.
 
 use std::fmt;
+use std::sync::Arc;
 
 use data_encoding::BASE64;
 use ed25519_zebra::VerificationKeyBytes;
@@ -127,6 +128,7 @@ impl Members {
             valid_until: VALID_UNTIL.to_owned(),
             grace_days: 30,
             threshold: 1,
+            mediator: None,
             rules: Default::default(),
             manager: vec![ManagerText {
                 name: MANAGER.to_owned(),
@@ -167,7 +169,7 @@ impl Members {
     }
 
     /// The only charter.
-    pub fn charter(&self) -> &Charter {
+    pub fn charter(&self) -> &Arc<Charter> {
         self.charters.newest()
     }
 }

@@ -314,7 +314,8 @@ impl Ledger {
             let Some(id) = entry.complaint else { continue };
             match complaints.get_mut(&id) {
                 None => {
-                    drop(complaints.insert(id, Complaint::lodge(entry).expect("a complaint's first entry lodges it")))
+                    let complaint = Complaint::lodge(entry, charter_of(entry, &self.charters));
+                    complaints.insert(id, complaint.expect("a complaint's first entry lodges it"));
                 }
                 Some(complaint) => drop(complaint.insert(entry, charter_of(entry, &self.charters))),
             }
@@ -390,7 +391,7 @@ impl Ledger {
 }
 
 /// The charter that an admitted entry names.
-fn charter_of<'a>(entry: &Entry, charters: &'a Charters) -> &'a Charter {
+fn charter_of<'a>(entry: &Entry, charters: &'a Charters) -> &'a Arc<Charter> {
     charters.named(&entry.charter).expect("an admitted entry names a known charter")
 }
 
@@ -402,9 +403,10 @@ fn add_to_cases(
     header: &LeafHeader,
 ) {
     let Some(id) = entry.complaint else { return };
+    let charter = charter_of(entry, charters);
     match cases.get_mut(&id) {
-        Some(case) => drop(case.fold(entry, charter_of(entry, charters))),
-        None => drop(cases.insert(id, Case::lodge(entry).expect("the first entry of a complaint lodges it"))),
+        Some(case) => drop(case.fold(entry, charter)),
+        None => drop(cases.insert(id, Case::lodge(entry, charter).expect("the first entry of a complaint lodges it"))),
     }
     cases.get_mut(&id).expect("it was just added").place(index, entry, header);
 }

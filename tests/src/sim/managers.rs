@@ -36,6 +36,7 @@ impl Managers {
             valid_until: "2036-01-01T00:00:00Z".to_owned(),
             grace_days: 30,
             threshold: THRESHOLD,
+            mediator: None,
             rules: RulesText::default(),
             manager: managers(0),
             member,

@@ -120,6 +120,7 @@ fn text(args: &NewArgs, output: &Output) -> Result<CharterText, Failure> {
             valid_until: String::new(),
             grace_days: GRACE_DAYS,
             threshold: 0,
+            mediator: None,
             rules: RulesText::default(),
             manager: Vec::new(),
             member: Vec::new(),

@@ -163,6 +163,7 @@ fn a_duplicate_changes_nothing() {
 fn only_a_lodged_entry_makes_a_complaint() {
     let federation = Federation::new();
     let case = federation.case_at("ombudsman");
-    assert!(crate::complaint::Complaint::lodge(&federation.node("ombudsman").responds(&case).entry()).is_none());
-    assert!(crate::complaint::Complaint::lodge(&federation.node("ombudsman").witnesses().entry()).is_none());
+    let lodges = |entry| crate::complaint::Complaint::lodge(&entry, federation.charter()).is_some();
+    assert!(!lodges(federation.node("ombudsman").responds(&case).entry()));
+    assert!(!lodges(federation.node("ombudsman").witnesses().entry()));
 }

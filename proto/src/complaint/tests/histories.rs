@@ -263,7 +263,7 @@ fn picture(complaint: &Complaint) -> Picture {
 
 /// Inserts the entries of a history in some order of arrival. Each is judged when its parents are here.
 fn arrive(federation: &Federation, history: &History, order: &[usize]) -> (Complaint, BTreeMap<EntryId, Verdict>) {
-    let mut complaint = Complaint::lodge(&history.lodged).expect("Lodged");
+    let mut complaint = Complaint::lodge(&history.lodged, federation.charter()).expect("Lodged");
     let mut verdicts = BTreeMap::new();
     let mut waiting: Vec<&Entry> = Vec::new();
     for &index in order {
@@ -413,7 +413,7 @@ proptest! {
         let federation = federation();
         let history = write(&federation, &steps);
         let order = shuffled(history.written.len(), &priorities);
-        let mut complaint = Complaint::lodge(&history.lodged).expect("Lodged");
+        let mut complaint = Complaint::lodge(&history.lodged, federation.charter()).expect("Lodged");
         for _ in 0..2 {
             for &index in &order {
                 let entry = &history.written[index].0;

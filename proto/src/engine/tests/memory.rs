@@ -98,7 +98,7 @@ impl Memory {
         let charter = self.charters.named(&entry.charter).expect("an admitted entry's charter");
         match self.cases.get_mut(&id) {
             Some(case) => drop(case.fold(entry, charter)),
-            None => drop(self.cases.insert(id, Case::lodge(entry).expect("Lodged"))),
+            None => drop(self.cases.insert(id, Case::lodge(entry, charter).expect("Lodged"))),
         }
         self.cases.get_mut(&id).expect("just added").place(index, entry, header);
     }

@@ -161,15 +161,17 @@ pub fn counts_as_held(complaint: &Complaint, entries: &[Entry], agency: &AgencyI
 fn fold(judge: &Judge<'_>, entries: &[Entry]) -> Result<Complaint, NotProven> {
     let unreadable = |problem: String| NotProven::Unreadable { part: "case", problem };
     let (first, rest) = entries.split_first().ok_or_else(|| unreadable("no entries".to_owned()))?;
-    let mut complaint =
-        Complaint::lodge(first).ok_or_else(|| unreadable("it does not begin with Lodged".to_owned()))?;
+    let charter_of = |entry: &Entry| {
+        let charter = judge.charters.named(&entry.charter);
+        charter.ok_or_else(|| unreadable(format!("charter {} is not here", entry.charter.version)))
+    };
+    let mut complaint = Complaint::lodge(first, charter_of(first)?)
+        .ok_or_else(|| unreadable("it does not begin with Lodged".to_owned()))?;
     for entry in rest {
         if entry.complaint != Some(complaint.id()) || !entry.parents.iter().all(|parent| complaint.contains(parent)) {
             return Err(unreadable(format!("{} comes before its parents", named(entry))));
         }
-        let charter = judge.charters.named(&entry.charter);
-        let charter = charter.ok_or_else(|| unreadable(format!("charter {} is not here", entry.charter.version)))?;
-        complaint.insert(entry, charter);
+        complaint.insert(entry, charter_of(entry)?);
     }
     Ok(complaint)
 }

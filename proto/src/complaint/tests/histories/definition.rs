@@ -76,7 +76,7 @@ fn check_case(complaint: &Complaint, path: &[EntryId]) {
             continue;
         }
         let (millis, on_path) = (known.clock.millis(), path.contains(basis));
-        let (author, basis, rules) = (&known.author, *basis, known.rules);
+        let (author, basis, rules) = (&known.author, *basis, known.charter.rules);
         let entry = CaseEntry { id, author, millis, basis, on_path, crossed_by: None, rules, act };
         let before = case.clone();
         match case.after(entry, complaint.intake(), complaint.lodged()) {
@@ -189,7 +189,7 @@ impl Talk {
         if matches!(phase, Phase::Closed | Phase::Archived) {
             return Some(NoEffect::CaseEnded { phase });
         }
-        let silence = u64::from(known.rules.silence_working_days) * DAY;
+        let silence = u64::from(known.charter.rules.silence_working_days) * DAY;
         let is_true = match (cause, self.said.last(), ground) {
             (1, Some(Said::Reply { entry, is_word: true }), Some(ground)) => *entry == ground,
             (2, Some(Said::Answer { entry, millis }), Some(ground)) => {
