@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use prost::Message;
 
 /// The schema of the peer protocol.
-const PEER_PROTOCOL: [&str; 3] = ["entry", "audit", "sync"];
+const PEER_PROTOCOL: [&str; 4] = ["receipt", "entry", "audit", "sync"];
 /// The schema of the operator API. It uses messages of the peer protocol.
 const OPERATOR_API: &str = "operator";
 

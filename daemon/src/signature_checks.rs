@@ -6,9 +6,9 @@ use sinergi_proto::admission::VerifiedBatches;
 use sinergi_proto::admission::received::{self, Received};
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::charter::Charters;
+use sinergi_proto::receipt::ReceiptError;
 use sinergi_proto::sync::CheckedAck;
 use sinergi_proto::tlog::checkpoint::Checkpoint;
-use sinergi_proto::transparency::receipt::ReceiptError;
 use sinergi_proto::wire;
 
 use crate::base::time::now_millis;

@@ -22,9 +22,9 @@ use crate::fixture::{
     DAY, FEDERATION, Federation, MANAGERS, MINUTE, REPLY_CODE, agency, charter_text, entry_key, key, signed_by,
     successor_text, written,
 };
+use crate::receipt::Receipt;
 use crate::tlog::checkpoint::{Checkpoint, CheckpointSigner};
 use crate::transparency::lodging_proof;
-use crate::transparency::receipt::Receipt;
 use crate::wire::{self, CloseCause, ReplyWord};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -356,7 +356,7 @@ fn a_golden_content_has_the_hash_of_the_format() {
 #[test]
 fn a_golden_receipt_verifies() {
     let key = entry_key("kota-bandung");
-    let ack = crate::transparency::receipt::tests::receipt().sign(&key);
+    let ack = crate::receipt::tests::receipt().sign(&key);
     let now = GoldenReceipt {
         public_key: public(&key),
         receipt: hex(&ack.receipt),
@@ -367,7 +367,7 @@ fn a_golden_receipt_verifies() {
     let results: Vec<Vec<u8>> = kept.results.iter().map(|result| unhex(result)).collect();
     let ack = wire::Ack { receipt: unhex(&kept.receipt), signature: unhex(&kept.signature), results };
     let receipt = Receipt::parse(&ack).expect("a receipt of version 2");
-    assert_eq!(receipt, crate::transparency::receipt::tests::receipt());
+    assert_eq!(receipt, crate::receipt::tests::receipt());
     let message = [b"sinergi/receipt/v2\0", ack.receipt.as_slice()].concat();
     assert!(key.verification_key().verifies(&message, &ack.signature));
     // RFC 6962 over the four results, written out.

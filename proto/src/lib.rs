@@ -19,16 +19,17 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | [`base`] | ids, keys, the hybrid clock, the limits of the federation, the codes of refusals |
+//! | [`base`] | ids, positions in a ledger, keys, the hybrid clock, the limits of the federation, the codes of refusals |
 //! | [`wire`] | the messages of the peer protocol, generated from the schema; no decisions |
 //! | [`operator_api`] | the messages of the operator API, generated as well; no other module may use it |
 //! | [`tlog`] | C2SP signed notes, checkpoints, tree hashes and proofs |
+//! | [`receipt`] | the receiver's signed answer to a delivery |
 //! | [`entry`] | signed entries, their bodies, and the contents that they commit to |
 //! | [`charter`] | the members, their keys and supervisors; the chain of trusted charters |
 //! | [`admission`] | the rules that admit, refuse or defer a received entry |
-//! | [`routing`] | the links that get an entry, the frames that a link sends, the cursor of a link |
+//! | [`routing`] | the links that get an entry, the frames that a link sends |
 //! | [`complaint`] | custody, case and commands: the fold over a set of entries |
-//! | [`transparency`] | receipts, audits, evidence and its judge, the rollback guard |
+//! | [`transparency`] | the check of receipts, audits, evidence and its judge, the rollback guard |
 //! | [`engine`] | every decision of a node, as one pure machine; recovery after a loss |
 //! | [`sync`] | one side of a link, as one pure machine |
 //!
@@ -45,6 +46,7 @@ pub mod complaint;
 pub mod engine;
 pub mod entry;
 pub mod operator_api;
+pub mod receipt;
 pub mod routing;
 pub mod sync;
 pub mod tlog;

@@ -1,10 +1,10 @@
-//! Transparency makes dishonesty visible: receipts, the watch over checkpoints, audits, evidence and its judge, and the rollback guard.
+//! Transparency makes dishonesty visible: the check of receipts, the watch over checkpoints, audits, evidence and its judge, and the rollback guard.
 //!
 //! Must not know links, files or how the own ledger is stored.
 //!
 //! | module | content |
 //! |---|---|
-//! | [`receipt`] | the receiver's signed statement of where it stored an entry |
+//! | [`receipt`] | checks a peer's receipts by the charter |
 //! | [`watch`] | checks that all checkpoints of an agency are of one growing ledger |
 //! | [`audit`] | compares another agency's ledger with the own records |
 //! | [`cosigned_time`] | gives the time that a node cosigns on its own checkpoints |

@@ -13,6 +13,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use ed25519_zebra::{VerificationKeyBytes, batch};
 use sinergi_daemon::storage::ledger::{Ledger, LedgerOptions};
 use sinergi_proto::base::clock::HybridClock;
+use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::base::limits;
@@ -20,12 +21,11 @@ use sinergi_proto::charter::{Charter, Charters};
 use sinergi_proto::complaint::Complaint;
 use sinergi_proto::engine::{Case, LeafHeader};
 use sinergi_proto::entry::{CharterName, Entry, EntryDraft, OwnBatch, Place};
-use sinergi_proto::routing::cursor::Cursor;
+use sinergi_proto::receipt::{ItemOutcome, ItemResult};
 use sinergi_proto::routing::outbox::FrameSummary;
 use sinergi_proto::routing::route::{DeliveredBy, RoutingContext};
 use sinergi_proto::sync::{Receiver, ReceiverEvent, Sender, SenderEvent, Window};
 use sinergi_proto::tlog::checkpoint::{Checkpoint, CheckpointKeys, CheckpointSigner};
-use sinergi_proto::transparency::receipt::{ItemOutcome, ItemResult};
 use sinergi_proto::transparency::watch::{VerifiedCheckpoint, Watched};
 use sinergi_proto::wire::{self, entry::Body};
 

@@ -1,13 +1,13 @@
 //! A ledger of a member that may lie about it. The caller decides what the member acknowledges and which ledger it shows.
 
 use bytes::Bytes;
+use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::{Epoch, LedgerIndex};
 use sinergi_proto::base::limits;
 use sinergi_proto::entry::{Entry, id_in, signed_bytes};
-use sinergi_proto::routing::cursor::Cursor;
+use sinergi_proto::receipt::{ItemOutcome, ItemResult, Receipt};
 use sinergi_proto::tlog::checkpoint::CheckpointSigner;
 use sinergi_proto::tlog::tree::nodes_needed;
-use sinergi_proto::transparency::receipt::{ItemOutcome, ItemResult, Receipt};
 use sinergi_proto::wire::{self, frame::Kind};
 use tlog_tiles::{Error as TreeError, Hash, HashReader};
 

@@ -5,7 +5,7 @@ use prost::Message;
 use sinergi_cli::commands::init::Kind;
 use sinergi_cli::demo::federation::Agency;
 use sinergi_proto::base::refusal::RefusalCode;
-use sinergi_proto::transparency::receipt::ItemOutcome;
+use sinergi_proto::receipt::ItemOutcome;
 use sinergi_proto::wire;
 
 use crate::disk::Disk;

@@ -11,7 +11,7 @@ use sinergi_proto::base::limits;
 use sinergi_proto::base::refusal::{DeferralCode, FaultCode};
 use sinergi_proto::charter::{Charter, MemberStatus};
 use sinergi_proto::operator_api::NodeStatus;
-use sinergi_proto::transparency::receipt::{Deferral, ItemOutcome};
+use sinergi_proto::receipt::{Deferral, ItemOutcome};
 use sinergi_proto::wire::{self, frame::Kind as FrameKind};
 use sinergi_tests::disk::{NO_SPACE, Op};
 use sinergi_tests::federation::{PATIENCE, TestFederation, TestNode, agency, province_and_city};

@@ -9,7 +9,7 @@ use sinergi_cli::demo::wait;
 use sinergi_proto::base::ids::ComplaintId;
 use sinergi_proto::base::refusal::RefusalCode;
 use sinergi_proto::operator_api;
-use sinergi_proto::transparency::receipt::ItemOutcome;
+use sinergi_proto::receipt::ItemOutcome;
 use sinergi_proto::wire::frame::Kind as FrameKind;
 use sinergi_tests::federation::{
     Lodged, PATIENCE, TestFederation, TestNode, acts_of, agency, complaint_about, province_and_city,

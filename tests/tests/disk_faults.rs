@@ -11,7 +11,7 @@ use sinergi_proto::base::ids::ComplaintId;
 use sinergi_proto::base::limits;
 use sinergi_proto::operator_api;
 use sinergi_proto::operator_api::act_request::Act;
-use sinergi_proto::transparency::receipt::{ItemOutcome, ItemResult, Receipt};
+use sinergi_proto::receipt::{ItemOutcome, ItemResult, Receipt};
 use sinergi_proto::wire;
 use sinergi_proto::wire::frame::Kind;
 use sinergi_tests::disk::{CHANGES, Disk, Fault, IO_ERROR, Op, READ_ONLY};

@@ -5,7 +5,7 @@ use sinergi_cli::demo::wait;
 use sinergi_proto::base::limits;
 use sinergi_proto::base::refusal::FaultCode;
 use sinergi_proto::operator_api;
-use sinergi_proto::transparency::receipt::ItemOutcome;
+use sinergi_proto::receipt::ItemOutcome;
 use sinergi_proto::wire::{self, frame::Kind};
 use sinergi_tests::disk::Op;
 use sinergi_tests::federation::PATIENCE;

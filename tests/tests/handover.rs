@@ -5,7 +5,7 @@ use sinergi_daemon::storage::ledger::{Ledger, LedgerOptions, RecordKind};
 use sinergi_proto::base::ids::LedgerIndex;
 use sinergi_proto::charter::Charters;
 use sinergi_proto::operator_api;
-use sinergi_proto::transparency::receipt::{ItemOutcome, Receipt};
+use sinergi_proto::receipt::{ItemOutcome, Receipt};
 use sinergi_proto::wire::{self, ReplyWord};
 use sinergi_tests::federation::{TestFederation, complaint_about, hierarchy, province_and_city};
 

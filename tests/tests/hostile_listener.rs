@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use prost::Message;
+use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::{Epoch, LedgerIndex};
 use sinergi_proto::base::limits;
 use sinergi_proto::base::refusal::FaultCode;
 use sinergi_proto::operator_api;
-use sinergi_proto::routing::cursor::Cursor;
-use sinergi_proto::transparency::receipt::{ItemOutcome, Receipt};
+use sinergi_proto::receipt::{ItemOutcome, Receipt};
 use sinergi_proto::wire::{self, frame::Kind};
 use sinergi_tests::peer::{Dialled, Impostor, Listening};
 use sinergi_tests::stage::Stage;

@@ -7,7 +7,7 @@ use sinergi_proto::entry::content::Content;
 use sinergi_proto::operator_api;
 use sinergi_proto::operator_api::ComplaintDetail;
 use sinergi_proto::operator_api::act_request::Act;
-use sinergi_proto::transparency::receipt::ItemOutcome;
+use sinergi_proto::receipt::ItemOutcome;
 use sinergi_proto::wire;
 use sinergi_tests::federation::TestNode;
 use sinergi_tests::folder::files_with;

@@ -14,7 +14,7 @@ use sinergi_daemon::base::node_limits;
 use sinergi_proto::base::limits;
 use sinergi_proto::base::refusal::FaultCode;
 use sinergi_proto::operator_api;
-use sinergi_proto::transparency::receipt::ItemOutcome;
+use sinergi_proto::receipt::ItemOutcome;
 use sinergi_proto::wire::{self, frame::Kind};
 use sinergi_tests::federation::{PATIENCE, TestFederation, TestNode, agency, complaint_about};
 use sinergi_tests::memory;

@@ -19,7 +19,7 @@ use sinergi_cli::demo::wait;
 use sinergi_proto::base::ids::ComplaintId;
 use sinergi_proto::operator_api;
 use sinergi_proto::operator_api::act_request::Act;
-use sinergi_proto::transparency::receipt::ItemOutcome;
+use sinergi_proto::receipt::ItemOutcome;
 use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire::{self, frame::Kind};
 use sinergi_tests::disk::crash::{self, Before, Image, Trace, Unsynced};

@@ -15,8 +15,8 @@ use sinergi_proto::base::refusal::{DeferralCode, FaultCode};
 use sinergi_proto::entry::CharterName;
 use sinergi_proto::operator_api;
 use sinergi_proto::operator_api::NodeStatus;
+use sinergi_proto::receipt::ItemOutcome;
 use sinergi_proto::tlog::checkpoint::CheckpointSigner;
-use sinergi_proto::transparency::receipt::ItemOutcome;
 use sinergi_proto::wire;
 use sinergi_tests::disk::{Disk, NO_SPACE, Op};
 use sinergi_tests::federation::{

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::refusal::{DeferralCode, RefusalCode};
 use sinergi_proto::engine::PeerCursor;
 use sinergi_proto::entry::{Body, Entry};
 use sinergi_proto::operator_api;
-use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::wire;
 use tokio::sync::oneshot;
 use tokio::time::Instant;

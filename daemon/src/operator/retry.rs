@@ -12,7 +12,7 @@ use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::limits;
 use sinergi_proto::engine::{KeptAs, KeptItem, Retried};
 use sinergi_proto::operator_api;
-use sinergi_proto::transparency::receipt::ItemOutcome;
+use sinergi_proto::receipt::ItemOutcome;
 use sinergi_proto::wire;
 use tokio::sync::oneshot;
 use tonic::Status;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 use sinergi_config::Endpoint;
+use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::limits;
-use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::sync::PeerChange;
 use sinergi_proto::wire;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};

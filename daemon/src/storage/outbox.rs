@@ -11,12 +11,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use prost::Message;
+use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, LedgerIndex};
 use sinergi_proto::charter::Charters;
 use sinergi_proto::engine::{LeafHeader, RoutingHeader};
 use sinergi_proto::entry::Entry;
 use sinergi_proto::entry::content::Content;
-use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::routing::outbox::{self, CachedLeaf, LedgerView, OwnLeaf, Step};
 pub use sinergi_proto::routing::outbox::{GiveBack, Prepared};
 use sinergi_proto::routing::route::{Access, Route};

@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use prost::Message;
 use sinergi_proto::admission::received::Received;
+use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
 use sinergi_proto::engine::{
     Act, Acted, Answer, CommandError, Delivery, DeliveryError, Input, ItemKey, KeptItem, Lodge, Lodged, ReceiptHeader,
     Retried, SeenHeader,
 };
-use sinergi_proto::routing::cursor::Cursor;
-use sinergi_proto::transparency::receipt::ItemResult;
+use sinergi_proto::receipt::ItemResult;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::base::node_limits;

@@ -7,13 +7,13 @@
 use std::sync::Arc;
 
 use crate::admission::received::Received;
+use crate::base::cursor::Cursor;
 use crate::base::ids::{AgencyId, ComplaintId, EntryId, LedgerIndex};
 use crate::charter::Charters;
 use crate::complaint::{Command, NewOffer};
 use crate::entry::ContentClass;
 use crate::entry::content::Content;
-use crate::routing::cursor::Cursor;
-use crate::transparency::receipt::{ItemOutcome, ItemResult};
+use crate::receipt::{ItemOutcome, ItemResult};
 use crate::transparency::rollback_guard::GuardState;
 use crate::wire;
 

@@ -18,8 +18,8 @@ use crate::base::limits;
 use crate::base::refusal::{DeferralCode, Refusal, RefusalCode};
 use crate::entry::content::Content;
 use crate::entry::{self, Commitment, Entry, signed_bytes};
+use crate::receipt::{Deferral, ItemOutcome, ItemResult};
 use crate::routing::route::{DeliveredBy, Route, reset_of};
-use crate::transparency::receipt::{Deferral, ItemOutcome, ItemResult};
 use crate::wire;
 
 use super::record::item_key;

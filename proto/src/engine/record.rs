@@ -8,10 +8,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::base::cursor::Cursor;
 use crate::base::ids::{AgencyId, EntryId, LedgerIndex};
 use crate::entry::content::Content;
 use crate::entry::{Entry, OwnBatch};
-use crate::routing::cursor::Cursor;
 use crate::routing::route::Route;
 
 /// One record of a ledger. A `*Header` holds the node's notes beside the bytes; it never leaves the node.

@@ -15,7 +15,7 @@ use prost::Message;
 use crate::admission::Verdict;
 use crate::admission::received::{Authentic, Received};
 use crate::base::refusal::DeferralCode;
-use crate::transparency::receipt::{Deferral, ItemOutcome};
+use crate::receipt::{Deferral, ItemOutcome};
 
 use super::record::ItemKey;
 use super::record::{DeferredDoneHeader, Record};

@@ -13,13 +13,13 @@ use rand::rngs::StdRng;
 use super::*;
 use crate::admission::VerifiedBatches;
 use crate::admission::received::{Authentic, Received, receive_items};
+use crate::base::cursor::Cursor;
 use crate::base::ids::EntryId;
 use crate::complaint::{Command, NewOffer};
 use crate::entry::content::{Content, reply_code_hash};
 use crate::entry::{ContentClass, Entry, EntryDraft, Place};
 use crate::fixture::{FEDERATION, Federation, QUOTAS, REPLY_CODE, START, Writing, agency, entry_key};
-use crate::routing::cursor::Cursor;
-use crate::transparency::receipt::{Deferral, ItemOutcome, ItemResult};
+use crate::receipt::{Deferral, ItemOutcome, ItemResult};
 
 /// A node under test: the engine, what its view shows, and the batch that is open.
 struct TestNode {

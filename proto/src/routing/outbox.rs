@@ -16,11 +16,11 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::base::cursor::Cursor;
 use crate::base::ids::{AgencyId, ComplaintId, Epoch, LedgerIndex};
 use crate::charter::Charters;
 use crate::entry::Entry;
 use crate::entry::content::Content;
-use crate::routing::cursor::Cursor;
 use crate::routing::route::{Access, Reach, Readers, Route, routes};
 use crate::wire;
 

@@ -30,12 +30,12 @@ use super::jobs::{InOrder, JobId};
 use super::timers::Timer;
 use super::window::Window;
 use crate::base::clock::later;
+use crate::base::cursor::Cursor;
 use crate::base::ids::EntryId;
 use crate::base::limits;
 use crate::base::refusal::FaultCode;
-use crate::routing::cursor::Cursor;
+use crate::receipt::{ItemOutcome, ItemResult, Receipt};
 use crate::routing::outbox::{FrameSummary, Prepared};
-use crate::transparency::receipt::{ItemOutcome, ItemResult, Receipt};
 use crate::transparency::watch::VerifiedCheckpoint;
 use crate::wire::{self, frame::Kind};
 

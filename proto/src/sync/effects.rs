@@ -13,8 +13,8 @@ use super::jobs::{JobId, Jobs};
 use super::timers::{Timer, TimerTable};
 use crate::admission::received::Received;
 use crate::base::clock::Now;
+use crate::base::cursor::Cursor;
 use crate::base::limits;
-use crate::routing::cursor::Cursor;
 use crate::wire::frame::Kind;
 
 /// The bound of the queue of frames: the windows of both directions, and some room for charters.

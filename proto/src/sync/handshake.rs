@@ -17,8 +17,8 @@ use super::end::End;
 use super::event::{Action, Job, PeerChange, SessionConfig, StoredPeer, Warning};
 use super::keepalive::clock_offset;
 use super::timers::Timer;
+use crate::base::cursor::Cursor;
 use crate::base::refusal::FaultCode;
-use crate::routing::cursor::Cursor;
 use crate::wire::{self, frame::Kind};
 
 /// Oldest protocol version that this code speaks.

@@ -24,10 +24,10 @@ use super::event::{Action, Job, PeerChange};
 use super::jobs::{InOrder, JobId};
 use super::window::Window;
 use crate::admission::received::Received;
+use crate::base::cursor::Cursor;
 use crate::base::limits;
 use crate::base::refusal::FaultCode;
-use crate::routing::cursor::Cursor;
-use crate::transparency::receipt::ItemResult;
+use crate::receipt::ItemResult;
 use crate::wire::{self, frame::Kind};
 
 /// The receiving half of one link.
@@ -297,7 +297,7 @@ impl Receiver {
 mod tests {
     use super::*;
     use crate::base::ids::{EntryId, Epoch, LedgerIndex};
-    use crate::transparency::receipt::ItemOutcome;
+    use crate::receipt::ItemOutcome;
 
     fn cursor(index: u64) -> Cursor {
         Cursor { epoch: Epoch(1), index: LedgerIndex(index), part: 0 }

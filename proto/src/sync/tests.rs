@@ -15,10 +15,10 @@ use bytes::Bytes;
 
 use super::*;
 use crate::base::clock::Now;
+use crate::base::cursor::Cursor;
 use crate::base::ids::{EntryId, Epoch, LedgerIndex};
 use crate::charter::Charters;
 use crate::fixture::{FEDERATION, Federation, START, agency};
-use crate::routing::cursor::Cursor;
 use crate::routing::outbox::{FrameSummary, Prepared};
 use crate::transparency::rollback_guard::GuardState;
 use crate::wire::{self, Frame, frame::Kind};

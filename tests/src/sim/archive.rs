@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use prost::Message;
 use sinergi_proto::base::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::entry::Entry;
+use sinergi_proto::receipt::Receipt;
 use sinergi_proto::tlog::checkpoint::Checkpoint;
-use sinergi_proto::transparency::receipt::Receipt;
 use sinergi_proto::wire::{self, Frame, frame::Kind};
 
 use super::ledger::{Ledger, Seen};

@@ -38,6 +38,7 @@ use std::time::Duration;
 use sinergi_daemon::base::node_limits;
 use sinergi_proto::admission::Verdict;
 use sinergi_proto::admission::received::Received;
+use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, Epoch};
 use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::charter::{Charter, Charters};
@@ -47,7 +48,6 @@ use sinergi_proto::engine::{
 };
 use sinergi_proto::entry::ContentClass;
 use sinergi_proto::entry::content::Content;
-use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::sync::{Event, PeerClocks, Window};
 use sinergi_proto::tlog::checkpoint::CheckpointSigner;
 use sinergi_proto::transparency::cosigned_time::CosignedTime;

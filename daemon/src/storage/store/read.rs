@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use sinergi_proto::base::clock::HybridClock;
+use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, ComplaintName, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::complaint::SetDigest;
 use sinergi_proto::engine::{External, PeerCursor};
-use sinergi_proto::routing::cursor::Cursor;
 
 use super::{Placed, RefusedRow, Row, Store, StoreError, Summary, keys};
 use crate::storage::ledger::Position;

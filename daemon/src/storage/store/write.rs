@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use sinergi_proto::base::clock::HybridClock;
+use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, Epoch, LedgerIndex};
 use sinergi_proto::engine::{External, PeerCursor};
 use sinergi_proto::entry::Place;
-use sinergi_proto::routing::cursor::Cursor;
 
 use super::{CheckpointSource, ForeignEntry, Placed, RefusedRow, Row, Store, StoreError, Summary, keys};
 use crate::storage::ledger::Position;

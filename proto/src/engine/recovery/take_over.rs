@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use prost::Message;
 
+use crate::base::cursor::Cursor;
 use crate::base::ids::{AgencyId, LedgerIndex};
 use crate::base::limits;
-use crate::routing::cursor::Cursor;
 use crate::wire;
 
 /// A record of the old ledger. `N` is the caller's note beside a leaf, which comes back with it. `R` is the position of a deferred item, by

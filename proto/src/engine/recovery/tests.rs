@@ -4,11 +4,11 @@ use bytes::Bytes;
 use data_encoding::BASE64;
 
 use super::*;
+use crate::base::cursor::Cursor;
 use crate::base::ids::{AgencyId, LedgerIndex};
 use crate::base::limits;
 use crate::fixture::ledger::Ledger;
 use crate::fixture::{Federation, START, agency};
-use crate::routing::cursor::Cursor;
 
 /// Bytes of a full group: more than a frame of the small entries here has.
 const GROUP_BYTES: usize = 1 << 20;

@@ -6,9 +6,9 @@
 
 use prost::Message;
 
+use crate::base::cursor::Cursor;
 use crate::base::ids::EntryId;
 use crate::base::limits;
-use crate::routing::cursor::Cursor;
 use crate::wire;
 
 /// The room in a frame.

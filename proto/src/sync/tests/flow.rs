@@ -4,7 +4,7 @@ use super::*;
 use crate::admission::received::Received;
 use crate::base::limits;
 use crate::base::refusal::{DeferralCode, FaultCode};
-use crate::transparency::receipt::{ItemOutcome, ItemResult, Receipt};
+use crate::receipt::{ItemOutcome, ItemResult, Receipt};
 
 /// A frame of one item up to a cursor.
 fn deliver(index: u64) -> wire::Deliver {

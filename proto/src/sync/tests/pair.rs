@@ -12,7 +12,7 @@ use crate::admission::received::Received;
 use crate::base::limits;
 use crate::base::refusal::DeferralCode;
 use crate::fixture::entry_key;
-use crate::transparency::receipt::{Deferral, ItemOutcome, ItemResult, Receipt};
+use crate::receipt::{Deferral, ItemOutcome, ItemResult, Receipt};
 
 /// A node with one session. Its entries are numbers.
 struct Node {

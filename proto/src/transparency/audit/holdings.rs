@@ -11,13 +11,13 @@ use prost::Message;
 
 use super::{ReceiptRef, Scope};
 use crate::base::clock::HybridClock;
+use crate::base::cursor::Cursor;
 use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::charter::Charters;
 use crate::entry::{Body, CaseAct, CustodyAct, Entry, Place};
-use crate::routing::cursor::Cursor;
+use crate::receipt::Receipt;
 use crate::tlog::checkpoint::{Checkpoint, CheckpointKeys};
 use crate::transparency::evidence::HELD;
-use crate::transparency::receipt::Receipt;
 use crate::transparency::watch::VerifiedCheckpoint;
 use crate::wire::{self, entry::Body as Wire};
 

@@ -14,11 +14,11 @@ use proptest::prelude::*;
 
 use super::holdings::Assignment;
 use super::*;
+use crate::base::cursor::Cursor;
 use crate::base::ids::EntryId;
 use crate::entry::signed_bytes;
 use crate::fixture::ledger::Ledger;
 use crate::fixture::{Case, DAY, Federation, MINUTE, START, agency, member_of};
-use crate::routing::cursor::Cursor;
 
 const MINISTRY: &str = "kemendagri";
 const PROVINCE: &str = "prov-jabar";

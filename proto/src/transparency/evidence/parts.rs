@@ -14,9 +14,9 @@ use crate::base::ids::{AgencyId, ComplaintId, LedgerIndex};
 use crate::base::limits;
 use crate::charter::Charters;
 use crate::entry::Entry;
+use crate::receipt::Receipt;
 use crate::tlog::checkpoint::Checkpoint;
 use crate::tlog::tree::{Inclusion, ProofError, parse_hash};
-use crate::transparency::receipt::Receipt;
 use crate::wire;
 
 /// The reason why an accusation does not hold.

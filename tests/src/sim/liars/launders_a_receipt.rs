@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sinergi_proto::base::ids::{AgencyId, EntryId};
-use sinergi_proto::transparency::receipt::ItemOutcome;
+use sinergi_proto::receipt::ItemOutcome;
 use sinergi_proto::wire::{self, Frame, accusation::Finding, frame::Kind};
 
 use super::facade::in_receipt;

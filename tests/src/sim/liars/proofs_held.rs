@@ -2,8 +2,8 @@
 
 use prost::Message;
 use sinergi_proto::base::ids::{AgencyId, EntryId, LedgerIndex};
+use sinergi_proto::receipt::Receipt;
 use sinergi_proto::tlog::checkpoint::Checkpoint;
-use sinergi_proto::transparency::receipt::Receipt;
 use sinergi_proto::wire;
 
 use crate::sim::ledger::AuditRecord;

@@ -2,7 +2,7 @@
 
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::refusal::FaultCode;
-use sinergi_proto::transparency::receipt::ItemOutcome;
+use sinergi_proto::receipt::ItemOutcome;
 use sinergi_proto::wire::{Frame, frame::Kind};
 
 use super::facade::in_receipt;

@@ -3,7 +3,7 @@
 //! The holder of the receipt asks for that leaf, and gets another entry than the receipt says.
 
 use sinergi_proto::base::ids::AgencyId;
-use sinergi_proto::transparency::receipt::ItemOutcome;
+use sinergi_proto::receipt::ItemOutcome;
 use sinergi_proto::wire::{Frame, accusation::Finding};
 
 use super::facade::in_receipt;

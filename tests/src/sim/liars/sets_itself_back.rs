@@ -2,9 +2,9 @@
 //!
 //! A node that has seen the ledger before sees fewer leaves at a later time, or different leaves at the same indexes.
 
+use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::limits;
-use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::wire::{self, Frame, accusation::Finding, frame::Kind};
 
 use super::forgery::{place_in, size_in};

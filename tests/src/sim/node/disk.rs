@@ -8,8 +8,8 @@ use std::convert::Infallible;
 use sinergi_proto::base::ids::{AgencyId, EntryId};
 use sinergi_proto::engine::commit::{DurableBatch, finish};
 use sinergi_proto::engine::{Answer, DeliveryError, Destroy, Input, Recheck, Record};
+use sinergi_proto::receipt::ItemResult;
 use sinergi_proto::sync::{Done, End, Event, JobId};
-use sinergi_proto::transparency::receipt::ItemResult;
 use sinergi_proto::transparency::watch::VerifiedCheckpoint;
 
 use super::{Effect, Node, State};

@@ -3,13 +3,13 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
 use sinergi_proto::base::limits;
-use sinergi_proto::routing::cursor::Cursor;
+use sinergi_proto::receipt::{ItemResult, ReceiptSigner};
 use sinergi_proto::routing::outbox::{GiveBack, Prepared, prepare};
 use sinergi_proto::sync::{CheckedAck, CheckedCheckpoints, Done, End, GiveBackRange, Job, StoredPeer};
 use sinergi_proto::tlog::checkpoint::Checkpoint;
-use sinergi_proto::transparency::receipt::{ItemResult, ReceiptSigner};
 use sinergi_proto::transparency::rollback_guard::{Extent, OwnTree, Sighting, Signer};
 use sinergi_proto::transparency::watch::{Taken, VerifiedCheckpoint};
 use sinergi_proto::wire::{self, accusation::Finding};

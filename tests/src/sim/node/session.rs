@@ -10,10 +10,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use prost::Message;
 use sinergi_proto::base::clock::Now;
+use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::limits;
 use sinergi_proto::engine::{Delivery, Input, ReceiptHeader, SeenHeader};
-use sinergi_proto::routing::cursor::Cursor;
 use sinergi_proto::sync::{
     Action, AskId, Closing, Done, Event, Job, JobId, PeerChange, Question, Reply, Session, SessionConfig, SideRecord,
     Signed,

@@ -4,10 +4,10 @@ use proptest::prelude::*;
 use prost::Message;
 
 use super::{Deferral, ItemOutcome, ItemResult, Receipt, ReceiptError, item_receipt};
+use crate::base::cursor::Cursor;
 use crate::base::ids::{EntryId, Epoch, LedgerIndex};
 use crate::base::key::SigningKey;
 use crate::fixture::{FEDERATION, Federation, agency, entry_key};
-use crate::routing::cursor::Cursor;
 use crate::tlog::checkpoint::Checkpoint;
 use crate::tlog::tree::leaf_hash;
 use crate::wire;
