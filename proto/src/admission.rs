@@ -21,7 +21,8 @@ use crate::base::limits;
 use crate::base::refusal::{DeferralCode, Refusal, RefusalCode};
 use crate::charter::{Charter, Charters, MemberKey, MemberStatus};
 use crate::complaint::Complaint;
-use crate::entry::{Body, CharterName, Entry};
+use crate::entry::{Body, CharterName, Entry, Proven};
+use crate::tlog::checkpoint::Checkpoint;
 
 /// The verdict on an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,10 +104,56 @@ pub fn authenticate(
     let good = known.verify(claims.iter().flatten().map(|(key, claim)| (&key.public, *claim)), rng);
     let verdict = |(entry, claim): (&Entry, Result<(&MemberKey, SignatureClaim), Verdict>)| match claim {
         Err(verdict) => verdict,
-        Ok((_, claim)) if good.contains(&claim) => Verdict::Admit,
+        Ok((_, claim)) if good.contains(&claim) => check_shown(entry, charters).err().unwrap_or(Verdict::Admit),
         Ok((key, _)) => unsigned(entry, key),
     };
     entries.iter().zip(claims).map(verdict).collect()
+}
+
+/// Checks the receipt that an entry shows, if it shows one.
+///
+/// # Errors
+/// The verdict on the entry, if the receipt does not verify.
+pub fn check_shown(entry: &Entry, charters: &Charters) -> Result<(), Verdict> {
+    match &entry.body {
+        Body::Proven(proven) => check_receipt(proven, &entry.charter, charters),
+        _ => Ok(()),
+    }
+}
+
+/// Checks the receipt in the body of an entry that names this charter: the receiver signed it and the checkpoint in it, with the time. Every node
+/// gives the same verdict, because only keys count that are listed up to the named charter.
+///
+/// # Errors
+/// The verdict on the entry, if the receipt does not verify.
+pub fn check_receipt(proven: &Proven, named: &CharterName, charters: &Charters) -> Result<(), Verdict> {
+    let Proven { receipt, shown, seconds, .. } = proven;
+    let receiver = proven.receiver();
+    let bad = |detail: String| Verdict::refuse(RefusalCode::BadShownReceipt, detail);
+    if receipt.charter_version > named.version {
+        let (newer, named) = (receipt.charter_version, named.version);
+        return Err(bad(format!("the receipt names charter version {newer}, the entry names {named}")));
+    }
+    let charter = charters.version(receipt.charter_version).ok_or_else(|| Verdict::Defer {
+        code: DeferralCode::MissingCharter,
+        detail: format!("the receipt that it shows names charter version {}", receipt.charter_version),
+    })?;
+    if receipt.federation != charter.federation {
+        return Err(bad(format!("the receipt is of federation {:?}", receipt.federation)));
+    }
+    let id = receipt.key_id;
+    let key = charter.entry_key(receiver, id).filter(|key| key.valid_at(seconds.saturating_mul(1000)));
+    let key = key.ok_or_else(|| bad(format!("{receiver} had no entry key {id:08x} when it gave the receipt")))?;
+    receipt.verify(&shown.receipt, &shown.signature, &key.public).map_err(|error| bad(error.to_string()))?;
+    let open = |note: &[u8]| {
+        let keys = charters.checkpoint_keys_until(receiver, named.version)?;
+        Checkpoint::open(note, &charter.federation, receiver, &keys).ok()
+    };
+    let checkpoint = receipt.checkpoint(open).map_err(|error| bad(error.to_string()))?;
+    if checkpoint.seconds != Some(*seconds) {
+        return Err(bad(format!("the time line of its checkpoint does not verify as one of {receiver}")));
+    }
+    Ok(())
 }
 
 fn unsigned(entry: &Entry, key: &MemberKey) -> Verdict {
@@ -155,6 +202,8 @@ pub fn admit(entry: &Entry, complaint: Option<&Complaint>, charter: &Charter, no
 struct Ancestry<'a> {
     /// Whether the basis is a custody entry among the ancestors. Also true for an entry without a basis.
     basis_is_custody: bool,
+    /// Whether the entry whose receipt is shown is an ancestor. Also true for an entry that shows none.
+    has_proven: bool,
     participants: Cow<'a, BTreeSet<AgencyId>>,
     /// Number of ancestors by the same author.
     written: usize,
@@ -164,10 +213,11 @@ impl<'a> Ancestry<'a> {
     /// Computes the facts. An honest author usually names this node's newest entries as parents. Then all entries here are ancestors, and
     /// the fold has the facts already. Otherwise the ancestors are walked.
     fn of(entry: &Entry, complaint: &'a Complaint) -> Self {
-        let basis = entry.body.basis();
+        let (basis, proven) = (entry.body.basis(), entry.body.proves());
         if complaint.are_heads(&entry.parents) {
             return Self {
                 basis_is_custody: basis.is_none_or(|basis| complaint.is_custody(&basis)),
+                has_proven: proven.is_none_or(|proven| complaint.contains(&proven)),
                 participants: Cow::Borrowed(complaint.participants()),
                 written: complaint.written_by(&entry.author),
             };
@@ -177,6 +227,7 @@ impl<'a> Ancestry<'a> {
         let offered = known().filter_map(|known| Some(known.custody()?.offer.as_ref()?.to.clone()));
         Self {
             basis_is_custody: basis.is_none_or(|basis| ancestors.contains(&basis) && complaint.is_custody(&basis)),
+            has_proven: proven.is_none_or(|proven| ancestors.contains(&proven)),
             participants: Cow::Owned(offered.chain([complaint.intake().clone()]).collect()),
             written: known().filter(|known| known.author == entry.author).count(),
         }
@@ -184,16 +235,24 @@ impl<'a> Ancestry<'a> {
 }
 
 fn by_ancestors(entry: &Entry, complaint: &Complaint, charter: &Charter) -> Result<(), Refusal> {
-    let Ancestry { basis_is_custody, participants, written } = Ancestry::of(entry, complaint);
+    let Ancestry { basis_is_custody, has_proven, participants, written } = Ancestry::of(entry, complaint);
     if !basis_is_custody {
         return Err(Refusal::new(RefusalCode::ForeignBasis, "its basis is no custody entry among its ancestors"));
+    }
+    if !has_proven {
+        return Err(Refusal::new(
+            RefusalCode::ForeignBasis,
+            "the entry whose receipt it shows is not among its ancestors",
+        ));
     }
     if written >= limits::ENTRIES_PER_AUTHOR {
         let detail =
             format!("{} has written {written} entries of this complaint, the most that are taken", entry.author);
         return Err(Refusal::new(RefusalCode::AuthorQuota, detail));
     }
-    if !has_role(&entry.author, &participants, charter) {
+    // A relay may show the receipt that it got.
+    let delivered = matches!(&entry.body, Body::Proven(proven) if proven.receipt.sender == entry.author);
+    if !delivered && !has_role(&entry.author, &participants, charter) {
         let detail = format!("{} is neither participant nor supervisor, mediator or oversight", entry.author);
         return Err(Refusal::new(RefusalCode::NoRole, detail));
     }

@@ -2,7 +2,7 @@
 //!
 //! [`Complaint`] is a fold over a **set**. Every order of arrival gives the same state, because
 //! - an entry is judged on the path to its own basis, which never changes once the entry is here;
-//! - custody is a path from `Lodged`. At each fork of the tree of bases it takes the child of the best rank, then of the smallest id;
+//! - custody is a path from `Lodged`. At each fork of the tree of bases it takes a child with a witness before one without, then the best rank;
 //! - case entries take effect in the order of (clock, id). An archiving has effect only if its basis is on the path;
 //! - the contents to destroy depend on the ancestors of the second signature alone, and are never given back.
 //!
@@ -27,6 +27,7 @@ mod no_effect;
 mod phase;
 mod query;
 mod timeline;
+mod witness;
 
 pub use case::{ArchiveProposal, CaseEntry, CaseState};
 pub use command::{Command, NewOffer};

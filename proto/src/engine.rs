@@ -22,6 +22,7 @@
 //! | `receive` | a peer's items: known, refused, deferred or admitted |
 //! | `rejudge` | judges deferred and refused items again |
 //! | `automatic` | actions that the node takes without a command |
+//! | `witness` | shows the receipts that decide between competing acts |
 //! | `backfill` | sends older complaints to a new peer |
 //! | [`recovery`], `epoch` | a new ledger: its epoch, and the entries that it takes over from the old one |
 //! | [`case`], `case_cache`, `pending`, [`deferred`], `refusal_quota` | the state |
@@ -54,6 +55,7 @@ mod receive;
 mod refusal_quota;
 mod rejudge;
 mod surroundings;
+mod witness;
 mod write;
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ pub mod content;
 mod draft;
 mod envelope;
 
-pub use body::{Body, CaseAct, CustodyAct, Lodged};
+pub use body::{Body, CaseAct, CustodyAct, Lodged, Proven};
 pub use draft::{EntryDraft, Signed};
 pub use envelope::{Envelope, OwnBatch, SignedBatch};
 
@@ -296,7 +296,7 @@ fn complaint_of(
         }
         // A body of a later version belongs to a complaint exactly if the entry names one.
         Body::Unknown if named.is_empty() => Ok(None),
-        Body::Custody { .. } | Body::Case { .. } | Body::Unknown => {
+        Body::Custody { .. } | Body::Case { .. } | Body::Proven(_) | Body::Unknown => {
             let complaint = ComplaintId::from_slice(named)
                 .ok_or_else(|| malformed(format!("complaint id of {} bytes, must be 32", named.len())))?;
             if parents.is_empty() {

@@ -38,6 +38,7 @@ use crate::complaint::{Complaint, Inserted, Standing};
 use crate::engine::PeerQuotas;
 use crate::entry::content::{Content, reply_code_hash};
 use crate::entry::{CharterName, ContentClass, Entry, EntryDraft, OwnBatch, Place, Signed, signed_bytes};
+use crate::receipt::item_receipt;
 use crate::tlog::note::{self, NoteKey, NoteKeyUse};
 use crate::wire::{self, entry::Body as Wire};
 
@@ -246,6 +247,13 @@ impl Node<'_> {
         self.says(case, Wire::Remarked(wire::Remarked::default()))
     }
 
+    /// Shows that `receiver` had an entry at a time, in milliseconds since 1970.
+    pub(crate) fn proves(&self, case: &Case<'_>, entry: EntryId, receiver: &str, at: u64) -> Writing {
+        let ack = ledger::Ledger::filled(8).acknowledges(receiver, entry, 7, at);
+        let receipt = item_receipt(&ack, 0);
+        self.says(case, Wire::Proven(wire::Proven { entry: entry.0.to_vec(), receipt }))
+    }
+
     fn writes(&self, complaint: Option<ComplaintId>, parents: Vec<EntryId>, clock: HybridClock, body: Wire) -> Writing {
         let draft = EntryDraft {
             federation: FEDERATION.to_owned(),
@@ -400,7 +408,12 @@ fn basis_field(body: &mut Wire) -> Option<&mut Vec<u8>> {
         Wire::Escalated(body) => &mut body.basis,
         Wire::Linked(body) => &mut body.basis,
         Wire::Disclosed(body) => &mut body.basis,
-        Wire::Lodged(_) | Wire::Witnessed(_) | Wire::CharterAdopted(_) | Wire::LedgerReset(_) | Wire::Published(_) => {
+        Wire::Lodged(_)
+        | Wire::Proven(_)
+        | Wire::Witnessed(_)
+        | Wire::CharterAdopted(_)
+        | Wire::LedgerReset(_)
+        | Wire::Published(_) => {
             return None;
         }
     })

@@ -158,6 +158,10 @@ fn entries() -> Vec<Entry> {
     write(&mut case, writing);
     let writing = node("prov-jabar").remarks(&case);
     write(&mut case, writing);
+    let accepted = case.complaint.tip();
+    let dated = case.complaint.entry(&accepted).expect("the tip").clock.millis();
+    let writing = node("kota-bandung").proves(&case, accepted, "prov-jabar", dated);
+    write(&mut case, writing);
     entries.push(node("ombudsman").witnesses().entry());
     entries
 }

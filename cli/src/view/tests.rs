@@ -84,6 +84,8 @@ fn row() -> operator_api::TimelineRow {
         basis: vec![0x5d; 32],
         content: vec![content, operator_api::TimelineContent::default()],
         proposal: vec![0x5e; 32],
+        proven: vec![0x5f; 32],
+        witness: "ombudsman".to_owned(),
         parents: vec![vec![0x5f; 32], vec![0x60; 32]],
     }
 }

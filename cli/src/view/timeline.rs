@@ -42,6 +42,10 @@ document! {
         content: Vec<Content>,
         /// The proposal that it answers.
         proposal: Option<String>,
+        /// The entry whose receipt it shows.
+        proven: Option<String>,
+        /// The agency that gave that receipt.
+        witness: Option<String>,
         /// The parents: the newest entries that its author knew.
         parents: Vec<String>,
     }

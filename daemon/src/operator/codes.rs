@@ -33,7 +33,7 @@ pub(super) fn code_of(body: &Body) -> String {
             | CaseAct::Disclosed { .. } => String::new(),
         },
         Body::Lodged(lodged) => name(lodged.kind, "COMPLAINT_KIND_", |code: wire::ComplaintKind| code.as_str_name()),
-        Body::Custody { .. } | Body::Node(_) | Body::Unknown => String::new(),
+        Body::Custody { .. } | Body::Proven(_) | Body::Node(_) | Body::Unknown => String::new(),
     }
 }
 

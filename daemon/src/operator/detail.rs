@@ -91,6 +91,10 @@ impl Complaints {
             } => proposal.0.to_vec(),
             _ => Vec::new(),
         };
+        let (proven, witness) = match &entry.body {
+            Body::Proven(proven) => (proven.entry.0.to_vec(), proven.receiver().to_string()),
+            _ => (Vec::new(), String::new()),
+        };
         Ok(operator_api::TimelineRow {
             entry_id: entry.id.0.to_vec(),
             leaf_index: index.0,
@@ -108,6 +112,8 @@ impl Complaints {
             basis: entry.body.basis().map(|basis| basis.0.to_vec()).unwrap_or_default(),
             content,
             proposal,
+            proven,
+            witness,
             parents: entry.parents.iter().map(|parent| parent.0.to_vec()).collect(),
         })
     }

@@ -127,6 +127,7 @@ impl Derivation {
     pub fn receipt(&mut self, receipt: &ReceiptHeader, position: Position) {
         self.changes.cursor(PeerCursor::Receipted, &receipt.peer, receipt.cursor);
         self.changes.checkpoint_record(CheckpointSource::Receipt, &receipt.peer, position);
+        self.changes.receipt(&receipt.peer, receipt.cursor, position);
         for (number, (entry, code)) in (0..).zip(&receipt.refused) {
             let (peer, entry, detail) = (receipt.peer.clone(), entry.0, String::new());
             let row = RefusedRow { peer, by_us: false, entry, code: *code, detail, at: receipt.at };
@@ -341,6 +342,13 @@ impl View for Derivation {
 
     fn declared_epoch(&mut self, agency: &AgencyId) -> Result<Option<Epoch>, OwnDataError> {
         Ok(self.store.reset_of(agency)?.map(|reset| reset.epoch))
+    }
+
+    fn receipts(&mut self, peer: &AgencyId, leaf: LedgerIndex, most: usize) -> Result<Vec<wire::Ack>, OwnDataError> {
+        let found = self.store.receipts_after(peer, self.reader.epoch(), leaf, most)?;
+        let records = found.into_iter().map(|position| self.reader.record(position));
+        let acks = records.map(|record| Ok(wire::Ack::decode(record?.body.as_slice()).ok()));
+        acks.filter_map(Result::transpose).collect()
     }
 
     fn deferred(&mut self, key: &ItemKey) -> Result<Option<wire::Item>, OwnDataError> {

@@ -13,6 +13,7 @@
 //!            receipt|shown, agency -> position of the record with its newest checkpoint
 //!            backfilled, agency -> ()
 //!            newest|epoch, agency -> its entry with the highest place, its newest LedgerReset
+//! receipt    agency, cursor, position -> ()            the records with receipts, in the order of what they acknowledge
 //! refused    position, number -> RefusedRow
 //! deferred   hash of peer and item -> position
 //! spent      position of items that no longer wait and are to be overwritten
@@ -54,6 +55,7 @@ pub struct Store {
     duty: Tree,
     external: Tree,
     peer: Tree,
+    receipt: Tree,
     refused: Tree,
     deferred: Tree,
     spent: Tree,

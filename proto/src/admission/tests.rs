@@ -1,5 +1,7 @@
 //! Authentication by the charter, admission by the ancestors.
 
+mod shown;
+
 use prost::Message;
 use rand::SeedableRng;
 use rand::rngs::StdRng;

@@ -96,6 +96,8 @@ pub const REPLY_CODE_BYTES: usize = 64;
 pub const CLOCK_AHEAD: Duration = Duration::from_secs(5 * 60);
 /// Until `answer_by` only the addressee can act on an offer. All others can act from `answer_by` and this margin on.
 pub const ANSWER_MARGIN: Duration = Duration::from_secs(10 * 60);
+/// A receipt shows that its receiver witnessed an act if the cosigned time is so close to the act's clock.
+pub const WITNESSED_WITHIN: Duration = Duration::from_secs(60 * 60);
 /// After so many offers of one complaint its holder and the holder's supervisor get an alarm, unless the charter says otherwise.
 pub const OFFERS_BEFORE_MEDIATION: u32 = 3;
 /// Longest time to answer an offer, in days, if the charter names none.

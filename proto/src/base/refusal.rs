@@ -79,6 +79,8 @@ codes! {
         UnknownAuthor = 201, "unknown-author";
         /// The author has no entry key with this key id.
         UnknownKey = 202, "unknown-key";
+        /// The receipt that the entry shows does not verify.
+        BadShownReceipt = 203, "bad-shown-receipt";
         /// The key was not valid at the entry's time.
         KeyNotValidThen = 204, "key-not-valid-then";
         /// The author has no role in the complaint.

@@ -181,8 +181,13 @@ impl Charters {
 
     /// The keys under which an agency's checkpoints verify in any version. `None` for an agency that was never a member.
     pub fn checkpoint_keys(&self, agency: &AgencyId) -> Option<CheckpointKeys> {
+        self.checkpoint_keys_until(agency, u64::MAX)
+    }
+
+    /// Like [`Self::checkpoint_keys`], but without those that only versions after this one list.
+    pub fn checkpoint_keys_until(&self, agency: &AgencyId, version: u64) -> Option<CheckpointKeys> {
         let mut known: Option<CheckpointKeys> = None;
-        for keys in self.by_version.values().rev().filter_map(|charter| charter.checkpoint_keys(agency)) {
+        for keys in self.by_version.range(..=version).rev().filter_map(|(_, charter)| charter.checkpoint_keys(agency)) {
             let all = known.get_or_insert_with(|| CheckpointKeys { statement: Vec::new(), time: Vec::new() });
             for (all, new) in [(&mut all.statement, keys.statement), (&mut all.time, keys.time)] {
                 for key in new {

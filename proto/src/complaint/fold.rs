@@ -21,7 +21,7 @@ use super::timeline::Timeline;
 use crate::base::clock::HybridClock;
 use crate::base::ids::{AgencyId, ComplaintId, EntryId};
 use crate::charter::Charter;
-use crate::entry::{Body, CaseAct, Commitment, ContentClass, CustodyAct, Entry, Lodged};
+use crate::entry::{Body, CaseAct, Commitment, ContentClass, CustodyAct, Entry, Lodged, Place};
 
 /// One complaint with all its entries.
 #[derive(Clone, Debug)]
@@ -43,6 +43,8 @@ pub struct Complaint {
     /// Number of entries of each author.
     pub(super) written: LiteMap<AgencyId, usize>,
     pub(super) notices: Notices,
+    /// The custody entries with several acts on them.
+    pub(super) forks: BTreeSet<EntryId>,
 }
 
 /// The facts from case entries that do not depend on the order, and that no later entry changes.
@@ -67,6 +69,8 @@ pub struct KnownEntry {
     pub author: AgencyId,
     /// The entry's clock.
     pub clock: HybridClock,
+    /// The leaf that it takes in its author's ledger.
+    pub place: Place,
     /// The charter that it names.
     pub charter: Arc<Charter>,
     /// The entry's parents.
@@ -79,6 +83,8 @@ pub struct KnownEntry {
     pub(super) judged: Judged,
     /// The custody entries with effect that act on it.
     pub(super) children: Vec<EntryId>,
+    /// Whether a receipt shows that it was made when it says.
+    pub(super) is_witnessed: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -87,6 +93,8 @@ pub(super) enum Judged {
     Custody { state: CustodyState, depth: usize },
     /// A case entry that its author was allowed to make.
     Case,
+    /// A receipt that makes a custody entry witnessed.
+    Witness,
     /// An entry without effect.
     NoEffect(NoEffect),
     /// An entry whose body this version does not act on.
@@ -121,6 +129,7 @@ impl Complaint {
             participants: BTreeSet::from([entry.author.clone()]),
             written: LiteMap::from_iter([(entry.author.clone(), 1)]),
             notices: Notices::default(),
+            forks: BTreeSet::new(),
         })
     }
 
@@ -141,20 +150,29 @@ impl Complaint {
         self.order.insert(key);
         self.heads.insert(key);
         *self.written.entry(entry.author.clone()).or_default() += 1;
-        let is_custody = matches!(judged, Judged::Custody { .. });
-        let is_case = matches!(judged, Judged::Case);
+        let effect = match (&judged, &entry.body) {
+            (Judged::Custody { .. }, _) => Effect::Custody,
+            (Judged::Case, _) => Effect::Case,
+            (Judged::Witness, Body::Proven(proven)) => Effect::Witness(proven.entry),
+            _ => Effect::None,
+        };
         self.entries.insert(entry.id, Box::new(KnownEntry::new(entry, judged, charter)));
-        if is_custody {
-            return self.extend_path(entry);
+        match effect {
+            Effect::Custody => self.extend_path(entry),
+            Effect::Witness(act) => self.note_witness(&act),
+            Effect::Case => {
+                self.apply_case(entry);
+                unchanged
+            }
+            Effect::None => unchanged,
         }
-        if is_case {
-            self.apply_case(entry);
-        }
-        unchanged
     }
 
     /// Judges an entry on the state that its basis left.
     fn judge(&self, entry: &Entry, charter: &Charter) -> Judged {
+        if let Body::Proven(proven) = &entry.body {
+            return self.check_witness(proven).map_or_else(Judged::NoEffect, |()| Judged::Witness);
+        }
         let actor = Actor { author: &entry.author, millis: entry.clock.millis(), charter };
         let Some(basis) = entry.body.basis() else { return Judged::Kept };
         let Some(Judged::Custody { state, depth }) = self.entries.get(&basis).map(|known| &known.judged) else {
@@ -171,7 +189,7 @@ impl Complaint {
                 .allows(act, &self.intake, actor)
                 .and_then(|()| self.check_named(entry, act))
                 .map(|()| Judged::Case),
-            Body::Lodged(_) | Body::Node(_) | Body::Unknown => Ok(Judged::Kept),
+            Body::Lodged(_) | Body::Proven(_) | Body::Node(_) | Body::Unknown => Ok(Judged::Kept),
         };
         judged.unwrap_or_else(Judged::NoEffect)
     }
@@ -257,34 +275,60 @@ impl Complaint {
         }
         let basis_known = self.entries.get_mut(basis).expect("the basis was judged, so it is here");
         basis_known.children.push(entry.id);
-        let Judged::Custody { depth, .. } = basis_known.judged else { return Inserted { path_changed_from: None } };
-        let tip = self.tip();
-        if self.path.get(depth) != Some(basis) || self.best_child(basis) != Some(entry.id) {
-            return Inserted { path_changed_from: None };
+        if basis_known.children.len() > 1 {
+            self.forks.insert(*basis);
         }
+        self.follow_from(basis)
+    }
+
+    /// Notes that an act has a witness. It may win at its fork now.
+    fn note_witness(&mut self, act: &EntryId) -> Inserted {
+        let known = self.entries.get_mut(act).expect("the act was judged, so it is here");
+        known.is_witnessed = true;
+        let basis = known.body.basis();
+        basis.map_or(Inserted { path_changed_from: None }, |basis| self.follow_from(&basis))
+    }
+
+    /// Follows the path again from a custody entry, because the acts on it changed.
+    fn follow_from(&mut self, basis: &EntryId) -> Inserted {
+        let unchanged = Inserted { path_changed_from: None };
+        let Some(depth) = known_depth(&self.entries, basis).filter(|depth| self.path.get(*depth) == Some(basis)) else {
+            return unchanged;
+        };
+        let mut next = self.best_child(basis);
+        if next.as_ref() == self.path.get(depth + 1) {
+            return unchanged;
+        }
+        let tip = self.tip();
         self.path.truncate(depth + 1);
-        let mut next = Some(entry.id);
         while let Some(id) = next {
             self.path.push(id);
             next = self.best_child(&id);
         }
         let only_grew = tip == *basis;
         // An agency that accepts custody usually knows of all work that was done before.
-        if only_grew && (*act != CustodyAct::Accepted || self.heads.len() == 1) {
-            return Inserted { path_changed_from: None };
+        let takes_custody = || self.path[depth + 1..].iter().any(|id| is_accepted(&self.entries[id]));
+        if only_grew && (self.heads.len() == 1 || !takes_custody()) {
+            return unchanged;
         }
         let (history, judge) = self.case_judge();
         history.judge_again(|state, id| judge.judge(state, id));
         Inserted { path_changed_from: (!only_grew).then_some(tip) }
     }
 
-    /// The child that wins at a fork: the best rank, then the smallest id.
+    /// The child that wins at a fork: one with a witness, the best rank, then author, place and id. An author cannot choose its place as it can
+    /// choose an id, by trying.
     fn best_child(&self, basis: &EntryId) -> Option<EntryId> {
-        let rank = |id: &EntryId| match &self.entries[id].body {
-            Body::Custody { act, .. } => act.rank(),
-            _ => u8::MAX,
+        let children = self.entries.get(basis)?.children.iter();
+        let order = |id: &&EntryId| {
+            let known = &*self.entries[*id];
+            let rank = match &known.body {
+                Body::Custody { act, .. } => act.rank(),
+                _ => u8::MAX,
+            };
+            (!known.is_witnessed, rank, &known.author, known.place, **id)
         };
-        self.entries.get(basis)?.children.iter().min_by_key(|id| (rank(id), **id)).copied()
+        children.min_by(|one, other| order(one).cmp(&order(other))).copied()
     }
 
     /// The history of the case, and the judge of its entries on the present path.
@@ -337,6 +381,15 @@ impl Complaint {
             self.notices.erased.extend(named);
         }
     }
+}
+
+/// What an entry changes.
+enum Effect {
+    Custody,
+    Case,
+    /// It makes this act witnessed.
+    Witness(EntryId),
+    None,
 }
 
 /// Judges case entries on one custody path.
@@ -405,12 +458,14 @@ impl KnownEntry {
         Self {
             author: entry.author.clone(),
             clock: entry.clock,
+            place: entry.place,
             charter: Arc::clone(charter),
             parents: entry.parents.clone(),
             body: entry.body.clone(),
             commitments: entry.commitments.clone(),
             judged,
             children: Vec::new(),
+            is_witnessed: false,
         }
     }
 

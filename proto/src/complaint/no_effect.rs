@@ -121,6 +121,22 @@ pub enum NoEffect {
         /// The time in the offer, in milliseconds since 1970.
         answer_by: u64,
     },
+    /// The receipt is for an entry that competes with no other: it is no custody entry with effect, or it is the first one.
+    NothingToProve,
+    /// The receipt is of an agency that is no witness of the act: neither the holder, a parent of holder or addressee, the mediator, nor oversight.
+    NoWitness {
+        /// The agency that gave the receipt.
+        agency: AgencyId,
+    },
+    /// The receipt is of an agency about its own act.
+    OwnReceipt,
+    /// The receipt's time is too far from the clock of the act, so it does not show that the act was made when it says.
+    OtherTime {
+        /// The time in the receipt, in milliseconds since 1970.
+        seen: u64,
+        /// The clock of the act, in milliseconds since 1970.
+        dated: u64,
+    },
     /// A complaint is no duplicate of itself.
     DuplicateOfItself,
     /// The entry does not carry the content that it names.
@@ -189,6 +205,15 @@ impl fmt::Display for NoEffect {
             Self::OtherDue { due, answer_by } => {
                 write!(f, "the time to answer ends at {}, not at {}", time(*answer_by), time(*due))
             }
+            Self::NothingToProve => write!(f, "the entry that it proves competes with no other"),
+            Self::NoWitness { agency } => write!(f, "{agency}, whose receipt it shows, is no witness of this act"),
+            Self::OwnReceipt => write!(f, "nobody is the witness of its own act"),
+            Self::OtherTime { seen, dated } => write!(
+                f,
+                "the receipt is of {}, and the act is dated {}: more than an hour apart",
+                time(*seen),
+                time(*dated)
+            ),
             Self::DuplicateOfItself => write!(f, "a complaint is no duplicate of itself"),
             Self::NotDisclosed => write!(f, "it does not carry the content that it names"),
             Self::IdentityOfIntake { intake } => write!(f, "only {intake} discloses the identity of the reporter"),

@@ -232,6 +232,7 @@ impl Complaint {
     /// The standing of an entry; `None` if it is not here.
     pub fn standing(&self, id: &EntryId) -> Option<Standing> {
         Some(match &self.entries.get(id)?.judged {
+            Judged::Witness => Standing::Effective,
             Judged::Case => self.standing_of_case(id),
             Judged::Kept => Standing::Kept,
             Judged::NoEffect(reason) => Standing::WithoutEffect(reason.clone()),

@@ -10,6 +10,7 @@ mod histories;
 mod rules;
 mod two_signatures;
 mod whole_life;
+mod witness;
 
 use super::{NoEffect, Phase, Standing};
 use crate::base::ids::EntryId;

@@ -1,5 +1,5 @@
-//! Automatic actions: the node returns recalled offers, confirms that a relayed offer arrived, and destroys contents that were erased on two
-//! signatures.
+//! Automatic actions: the node returns recalled offers, confirms that a relayed offer arrived, shows the receipts that decide between competing
+//! acts, and destroys contents that were erased on two signatures.
 //!
 //! Invariants:
 //! - an action that fails (for example because the clock is wrong) is tried again;
@@ -20,7 +20,7 @@ impl Engine {
     pub(super) fn note_duties(&mut self, complaint: &ComplaintId) {
         let Some(case) = self.cases.get(complaint) else { return };
         let duties = case.duties(&self.config.own);
-        if duties.recall || duties.arrival {
+        if duties.recall || duties.arrival || duties.witness {
             self.automatic.insert(*complaint);
         }
     }
@@ -30,6 +30,10 @@ impl Engine {
         self.note_duties(complaint);
         if self.automatic.remove(complaint) {
             self.do_duties(*complaint, now, batch);
+            // Receipts are read with the next tick.
+            if self.cases.get(complaint).is_some_and(|case| case.complaint.has_acts_without_witness()) {
+                self.automatic.insert(*complaint);
+            }
         }
     }
 
@@ -51,6 +55,7 @@ impl Engine {
             self.cases.look_up(&complaint, view)?;
             self.automatic.remove(&complaint);
             self.do_duties(complaint, now, batch);
+            self.show_witnesses(complaint, now, view, batch)?;
         }
         Ok(())
     }

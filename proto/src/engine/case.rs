@@ -49,6 +49,8 @@ pub struct Duties {
     pub recall: bool,
     /// The open offer to this agency came through a relay, and its arrival must be confirmed.
     pub arrival: bool,
+    /// Two acts compete, and one of them has no known witness. A receipt of a witness must be shown, if this node has one.
+    pub witness: bool,
     /// Contents were erased on two signatures, and must be destroyed. This stays true for ever.
     pub erasure: bool,
 }
@@ -56,7 +58,7 @@ pub struct Duties {
 impl Duties {
     /// Whether any action is needed.
     pub fn any(self) -> bool {
-        self.recall || self.arrival || self.erasure
+        self.recall || self.arrival || self.witness || self.erasure
     }
 }
 
@@ -187,6 +189,7 @@ impl Case {
         Duties {
             recall: complaint::recall_to_answer(&self.complaint, own).is_some(),
             arrival: self.arrival(own).is_some(),
+            witness: self.complaint.has_acts_without_witness(),
             erasure: self.complaint.has_erasures(),
         }
     }

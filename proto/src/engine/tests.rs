@@ -4,6 +4,7 @@ mod memory;
 mod own;
 mod peers;
 mod pipeline;
+mod witness;
 
 use memory::Memory;
 

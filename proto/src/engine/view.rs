@@ -34,6 +34,10 @@ pub trait View {
     /// The newest epoch that an agency has declared of its ledger.
     fn declared_epoch(&mut self, agency: &AgencyId) -> Result<Option<Epoch>, Self::Error>;
 
+    /// Receipts of a peer whose cursor is after this leaf, by cursor and at most `most`. The first ones acknowledge the leaf, unless it was sent
+    /// out of order.
+    fn receipts(&mut self, peer: &AgencyId, leaf: LedgerIndex, most: usize) -> Result<Vec<wire::Ack>, Self::Error>;
+
     /// A deferred item, as it was received.
     fn deferred(&mut self, key: &ItemKey) -> Result<Option<wire::Item>, Self::Error>;
 

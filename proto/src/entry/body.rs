@@ -8,7 +8,10 @@
 //! - a field that a rule depends on is parsed: the addressees and the citizen's word.
 
 mod parse;
+mod proven;
 mod to_wire;
+
+pub use proven::Proven;
 
 use std::sync::Arc;
 
@@ -35,6 +38,8 @@ pub enum Body {
         /// The action.
         act: CaseAct,
     },
+    /// Shows a receipt for an entry of the complaint.
+    Proven(Arc<Proven>),
     /// Is about the author's own ledger.
     Node(Box<Wire>),
     /// A body of a later version. The entry is kept and relayed, and has no effect.
@@ -91,12 +96,12 @@ pub enum CustodyAct {
 }
 
 impl CustodyAct {
-    /// The rank at a fork of the custody tree. The smallest rank wins: the addressee's answer, then the supervisor's act, then the
-    /// holder's acts.
+    /// The rank at a fork of the custody tree, among acts that all have a witness or all have none. The smallest rank wins: the supervisor's act,
+    /// then the addressee's answer, then the holder's acts.
     pub fn rank(&self) -> u8 {
         match self {
-            Self::Accepted | Self::Returned { .. } => 0,
-            Self::Reassigned { .. } => 1,
+            Self::Reassigned { .. } => 0,
+            Self::Accepted | Self::Returned { .. } => 1,
             Self::Withdrawn => 2,
             Self::Forwarded { .. } => 3,
         }
@@ -252,7 +257,15 @@ impl Body {
     pub fn basis(&self) -> Option<EntryId> {
         match self {
             Self::Custody { basis, .. } | Self::Case { basis, .. } => Some(*basis),
-            Self::Lodged(_) | Self::Node(_) | Self::Unknown => None,
+            Self::Lodged(_) | Self::Proven(_) | Self::Node(_) | Self::Unknown => None,
+        }
+    }
+
+    /// The entry that the body shows a receipt for. `None` for every other body.
+    pub fn proves(&self) -> Option<EntryId> {
+        match self {
+            Self::Proven(proven) => Some(proven.entry),
+            Self::Lodged(_) | Self::Custody { .. } | Self::Case { .. } | Self::Node(_) | Self::Unknown => None,
         }
     }
 
@@ -286,6 +299,7 @@ impl Body {
                 CaseAct::Remarked => "Remarked",
                 CaseAct::Disclosed { .. } => "Disclosed",
             },
+            Self::Proven(_) => "Proven",
             Self::Node(body) => node_name(body),
             Self::Unknown => "Unknown",
         }

@@ -125,6 +125,13 @@ impl Checkpoint {
         Some((agency.parse().ok()?, Epoch(epoch.parse().ok()?)))
     }
 
+    /// The time in seconds since 1970 that a note's first time line of `agency` claims. No signature is checked: it is the agency's only if the
+    /// note [opens](Self::open) with this time.
+    pub fn claimed_seconds(note: &[u8], federation: &str, agency: &AgencyId) -> Option<u64> {
+        let name = time_key_name(federation, agency);
+        note::signature_lines(note).find(|line| line.name() == name).and_then(|line| note::cosignature_seconds(&line))
+    }
+
     /// Reads and verifies a note that should be a checkpoint of `agency`.
     ///
     /// # Errors

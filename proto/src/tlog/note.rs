@@ -155,6 +155,12 @@ impl Verifiers for KnownKeys<'_> {
     }
 }
 
+/// The signature lines of a note, in order. Nothing is checked.
+pub fn signature_lines(note: &[u8]) -> impl Iterator<Item = signed_note::Signature> {
+    let lines = std::str::from_utf8(note).ok().and_then(|note| note.rsplit_once("\n\n")).map(|(_, lines)| lines);
+    lines.unwrap_or_default().lines().filter_map(|line| signed_note::Signature::from_bytes(line.as_bytes()).ok())
+}
+
 /// Reads a note's text without checking any signature.
 ///
 /// # Errors

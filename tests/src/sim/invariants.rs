@@ -1,5 +1,6 @@
 //! The invariants, one file each. They are about honest nodes, and must hold whatever one dishonest agency does.
 
+mod a_witnessed_act_counts;
 mod all_nodes_come_to_the_same_verdict;
 mod at_most_one_open_offer;
 mod converged;
@@ -21,7 +22,6 @@ mod only_readers_have_contents;
 mod receipts_are_covered;
 mod receipts_hold;
 mod stale_acts_have_no_effect;
-mod the_addressee_has_the_last_word;
 
 pub use super::node::Broken;
 use super::world::{Invariants, World};
@@ -50,7 +50,7 @@ fn at_the_end(world: &World) -> Result<(), Broken> {
     one_holder::check(world)?;
     at_most_one_open_offer::check(world)?;
     nothing_disappears::check(world)?;
-    the_addressee_has_the_last_word::check(world)?;
+    a_witnessed_act_counts::check(world)?;
     stale_acts_have_no_effect::check(world)?;
     equal_sets_equal_states::check(world)?;
     incremental_fold_equals_full_fold::check(world)?;

@@ -134,6 +134,8 @@ pub struct Ledger {
     pub taken_over: BTreeSet<EntryId>,
     /// The checkpoint in the newest receipt of each peer.
     pub receipt_checkpoints: BTreeMap<AgencyId, Vec<u8>>,
+    /// Each peer's receipts, by the cursor up to which they acknowledge this ledger.
+    pub receipts_by_cursor: BTreeMap<(AgencyId, Cursor), Vec<wire::Ack>>,
     /// The deferred items: header and encoded item.
     pub deferred: BTreeMap<ItemKey, (DeferredHeader, Vec<u8>)>,
     /// Items that are no longer deferred, whose records are not destroyed yet.
@@ -181,6 +183,7 @@ impl Ledger {
             answered_entries: BTreeMap::new(),
             taken_over: BTreeSet::new(),
             receipt_checkpoints: BTreeMap::new(),
+            receipts_by_cursor: BTreeMap::new(),
             deferred: BTreeMap::new(),
             spent: BTreeSet::new(),
             refused: Vec::new(),
@@ -210,6 +213,13 @@ impl Ledger {
         &self.charters
     }
 
+    /// A peer's receipts whose cursor is after this leaf of the present epoch.
+    pub fn receipts_after<'a>(&'a self, peer: &'a AgencyId, leaf: LedgerIndex) -> impl Iterator<Item = &'a wire::Ack> {
+        let first = Cursor { epoch: self.epoch, index: leaf.next(), part: 0 };
+        let after = self.receipts_by_cursor.range((peer.clone(), first)..);
+        after.take_while(move |((of, _), _)| of == peer).flat_map(|(_, acks)| acks)
+    }
+
     /// Applies a record that is durable now.
     pub fn apply(&mut self, record: Record) {
         self.audit_records.extend(AuditRecord::of(&record, self.next_index()));
@@ -223,7 +233,7 @@ impl Ledger {
             Record::Content { leaf, content, .. } if leaf == self.next_index() => self.next_contents.push(content),
             Record::Content { leaf, content, .. } => self.leaves[number(leaf)].contents.push(content),
             Record::Receipt { header: ReceiptHeader { peer, cursor, .. }, ack } => {
-                self.keep_receipt(&peer, &ack);
+                self.keep_receipt(&peer, cursor, &ack);
                 let old = self.receipted.get(&peer).copied();
                 self.receipted.insert(peer, PeerCursor::Receipted.after(old, cursor));
             }
@@ -254,9 +264,10 @@ impl Ledger {
         }
     }
 
-    fn keep_receipt(&mut self, by: &AgencyId, ack: &[u8]) {
+    fn keep_receipt(&mut self, by: &AgencyId, cursor: Cursor, ack: &[u8]) {
         let ack = wire::Ack::decode(ack).expect("a session stores well-formed receipts");
         let receipt = Receipt::parse(&ack).expect("a session stores checked receipts");
+        self.receipts_by_cursor.entry((by.clone(), cursor)).or_default().push(ack);
         self.receipted_in.insert(by.clone(), receipt.epoch());
         // Without a readable checkpoint the epoch of the leaves is not known.
         let Some(epoch) = receipt.epoch() else { return };
@@ -432,6 +443,10 @@ impl View for Ledger {
 
     fn declared_epoch(&mut self, agency: &AgencyId) -> Result<Option<Epoch>, Infallible> {
         Ok(self.reset_of(agency).map(|(epoch, _)| epoch))
+    }
+
+    fn receipts(&mut self, peer: &AgencyId, leaf: LedgerIndex, most: usize) -> Result<Vec<wire::Ack>, Infallible> {
+        Ok(self.receipts_after(peer, leaf).take(most).cloned().collect())
     }
 
     fn deferred(&mut self, key: &ItemKey) -> Result<Option<wire::Item>, Infallible> {

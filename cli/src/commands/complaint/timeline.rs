@@ -110,11 +110,15 @@ fn branch(depth: usize, last: bool) -> (String, String) {
 fn relations(history: &History<'_>, entry: &TimelineEntry, place: usize) -> String {
     let proposal = entry.proposal.as_deref().and_then(|id| history.place(id));
     let answers = proposal.map_or_else(String::new, |proposal| format!(", to the proposal of entry {}", proposal + 1));
+    let proven = entry.proven.as_deref().and_then(|id| history.place(id));
+    let witness = entry.witness.as_deref().map(safe::line).unwrap_or_default();
+    let proves =
+        proven.map_or_else(String::new, |proven| format!(", that {witness} had entry {} at its time", proven + 1));
     let under = history.under_another(place).map_or_else(String::new, |basis| {
         let word = if history.is_custody(place) { "on" } else { "under" };
         format!(", {word} entry {}", basis + 1)
     });
-    answers + &under
+    answers + &proves + &under
 }
 
 /// The reason why an entry has no effect. It names other entries by their numbers.

@@ -1,6 +1,7 @@
 //! The keys of the trees. Numbers are big-endian, so that keys sort as they grow.
 
 use sinergi_proto::base::clock::HybridClock;
+use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId};
 use sinergi_proto::complaint::{Phase, SetDigest};
 use sinergi_proto::engine::{External, PeerCursor};
@@ -77,6 +78,32 @@ pub(super) fn cursor_tag(which: PeerCursor) -> u8 {
 
 pub(super) fn peer(what: u8, agency: &AgencyId) -> Vec<u8> {
     [&[what], agency.as_str().as_bytes()].concat()
+}
+
+/// The key of a receipt: the peer that gave it, the cursor up to which it acknowledges, and its record.
+pub(super) fn receipt(peer: &AgencyId, cursor: Cursor, position: Position) -> Vec<u8> {
+    let mut key = receipts_from(peer, cursor);
+    key.extend(position.to_bits().to_be_bytes());
+    key
+}
+
+/// The common prefix of the keys of a peer's receipts up to this cursor. Those up to later cursors come after it.
+pub(super) fn receipts_from(peer: &AgencyId, cursor: Cursor) -> Vec<u8> {
+    let mut key = receipts_of(peer);
+    key.extend(cursor.epoch.0.to_be_bytes());
+    key.extend(cursor.index.0.to_be_bytes());
+    key.extend(cursor.part.to_be_bytes());
+    key
+}
+
+/// The common prefix of the keys of a peer's receipts.
+pub(super) fn receipts_of(peer: &AgencyId) -> Vec<u8> {
+    [peer.as_str().as_bytes(), &[0]].concat()
+}
+
+/// The record of a receipt's key.
+pub(super) fn receipt_position(key: &[u8]) -> Option<Position> {
+    key.last_chunk::<8>().and_then(|position| Position::from_bits(u64::from_be_bytes(*position)))
 }
 
 pub(super) fn refused(position: Position, number: u32) -> [u8; 12] {

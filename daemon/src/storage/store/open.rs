@@ -8,7 +8,7 @@ use super::tree::{Health, Tree, guarded};
 use super::{Store, StoreError};
 
 /// Layout of keys and values. A store of another layout is rebuilt.
-const LAYOUT: u64 = 4;
+const LAYOUT: u64 = 5;
 /// How often sled's flusher runs: its garbage collection happens only there.
 const FLUSH_EVERY_MILLIS: u64 = 500;
 
@@ -66,6 +66,7 @@ fn open_trees(dir: &Path, cache_bytes: u64) -> Result<Store, StoreError> {
         duty: tree("duty")?,
         external: tree("external")?,
         peer: tree("peer")?,
+        receipt: tree("receipt")?,
         refused: tree("refused")?,
         deferred: tree("deferred")?,
         spent: tree("spent")?,

@@ -229,6 +229,27 @@ impl Store {
         Ok(found)
     }
 
+    /// The records of a peer's receipts for this epoch whose cursor is after a leaf, in the order of their cursors, at most `most`.
+    pub fn receipts_after(
+        &self,
+        peer: &AgencyId,
+        epoch: Epoch,
+        leaf: LedgerIndex,
+        most: usize,
+    ) -> Result<Vec<Position>, StoreError> {
+        let first = keys::receipts_from(peer, Cursor { epoch, index: leaf.next(), part: 0 });
+        let of_peer = keys::receipts_of(peer);
+        let mut found = Vec::new();
+        for item in self.receipt.range(first..) {
+            let (key, _) = item?;
+            if found.len() == most || !key.starts_with(&of_peer) {
+                break;
+            }
+            found.push(keys::receipt_position(&key).ok_or(StoreError::Malformed { tree: "receipt" })?);
+        }
+        Ok(found)
+    }
+
     /// The entry with the highest place that an agency other than this one has signed.
     pub fn newest_of(&self, author: &AgencyId) -> Result<Option<ForeignEntry>, StoreError> {
         self.newest(b'n', author)

@@ -37,6 +37,7 @@ pub struct Changes {
     backfilled: BTreeSet<AgencyId>,
     checkpoint_records: BTreeMap<(u8, AgencyId), Position>,
     newest: BTreeMap<(u8, AgencyId), ForeignEntry>,
+    receipts: Vec<Vec<u8>>,
     refused: Vec<([u8; 12], RefusedRow)>,
     deferred: BTreeMap<[u8; 32], Option<Position>>,
     /// Positions of items that are no longer deferred.
@@ -84,6 +85,11 @@ impl Changes {
     /// Notes that the record at `position` holds the newest checkpoint of a peer.
     pub fn checkpoint_record(&mut self, source: CheckpointSource, peer: &AgencyId, position: Position) {
         self.checkpoint_records.insert((source.tag(), peer.clone()), position);
+    }
+
+    /// Notes that the record at `position` holds a peer's receipt up to this cursor.
+    pub fn receipt(&mut self, peer: &AgencyId, cursor: Cursor, position: Position) {
+        self.receipts.push(keys::receipt(peer, cursor, position));
     }
 
     /// Notes that the entry with this place in another agency's ledger is at this leaf.
@@ -267,6 +273,9 @@ impl Store {
         }
         for ((tag, agency), position) in &changes.checkpoint_records {
             self.peer.insert(keys::peer(*tag, agency), &position.to_bits().to_be_bytes())?;
+        }
+        for key in &changes.receipts {
+            self.receipt.insert(key, &[])?;
         }
         for ((tag, agency), found) in &changes.newest {
             if self.newest(*tag, agency)?.is_none_or(|old| found.is_after(&old)) {

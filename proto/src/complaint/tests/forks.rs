@@ -23,7 +23,7 @@ fn winner(case: &Case<'_>, first: &Writing, second: &Writing) -> EntryId {
 }
 
 #[test]
-fn the_addressee_s_answer_wins_over_everything() {
+fn without_witnesses_the_answer_wins_over_the_holder_and_the_supervisor_over_the_answer() {
     let federation = Federation::new();
     let mut case = federation.case_held_by("ombudsman", "kota-bandung");
     case.take(federation.node("kota-bandung").forwards(&case).to("kominfo"));
@@ -34,7 +34,7 @@ fn the_addressee_s_answer_wins_over_everything() {
     let withdraws = federation.node("kota-bandung").withdraws(&case).at(late);
     for answer in [&accepts, &returns] {
         assert_eq!(winner(&case, answer, &withdraws), answer.entry().id);
-        assert_eq!(winner(&case, answer, &reassigns), answer.entry().id);
+        assert_eq!(winner(&case, answer, &reassigns), reassigns.entry().id);
     }
 }
 
@@ -54,18 +54,28 @@ fn the_supervisor_wins_over_the_holder() {
 }
 
 #[test]
-fn at_equal_rank_the_smallest_id_wins() {
+fn at_equal_rank_the_author_decides_then_the_place_and_the_id_last() {
     let federation = Federation::new();
     let case = federation.case_at("ombudsman");
     for leaf in 1..6 {
+        // However small an id the author grinds for the later leaf.
         let one = federation.node("ombudsman").forwards(&case).to("kominfo");
         let other = federation.node("ombudsman").forwards(&case).to("kemendagri").at_leaf(leaf);
-        assert_eq!(winner(&case, &one, &other), one.entry().id.min(other.entry().id));
+        assert_eq!(winner(&case, &one, &other), one.entry().id, "the same author, leaf {leaf}");
     }
     let (case, _) = offered(&federation, "ombudsman", "kominfo");
     let accepts = federation.node("kominfo").accepts(&case);
     let returns = federation.node("kominfo").returns(&case);
-    assert_eq!(winner(&case, &accepts, &returns), accepts.entry().id.min(returns.entry().id));
+    assert_eq!(winner(&case, &accepts, &returns), accepts.entry().id.min(returns.entry().id), "the same leaf");
+
+    // Two oversight agencies supervise a holder without a parent.
+    let federation = Federation::changed(|text| member_of(text, "ksp").oversight = true);
+    let case = federation.case_at("kominfo");
+    for leaf in 0..4 {
+        let ksp = federation.node("ksp").reassigns(&case).to("kota-bandung").at_leaf(7);
+        let ombudsman = federation.node("ombudsman").reassigns(&case).to("kemendagri").at_leaf(leaf);
+        assert_eq!(winner(&case, &ksp, &ombudsman), ksp.entry().id, "the author comes first, leaf {leaf}");
+    }
 }
 
 #[test]
@@ -73,14 +83,14 @@ fn an_author_that_could_not_know_of_the_hand_over_still_forks_the_path() {
     let federation = Federation::new();
     let mut case = federation.case_at("ombudsman");
     let cut_off = case.clone();
-    let offer = case.take(federation.node("ombudsman").forwards(&case).to("kominfo"));
+    let offer = case.take(federation.node("ombudsman").forwards(&case).to("kominfo").at_leaf(8));
     let accepts = case.take(federation.node("kominfo").accepts(&case));
     let (mut won, mut lost) = (0, 0);
-    for leaf in 1..17 {
+    for leaf in (1..17).filter(|leaf| *leaf != 8) {
         let second = federation.node("ombudsman").forwards(&cut_off).to("kemendagri").at_leaf(leaf).entry();
         let mut case = case.clone();
         let changed = case.learn(&second).path_changed_from;
-        if second.id < offer {
+        if leaf < 8 {
             assert_eq!((changed, case.complaint.tip()), (Some(accepts), second.id));
             assert_eq!(case.standing(offer), Standing::Superseded { by: second.id });
             won += 1;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use prost::Message;
 
 use super::super::*;
@@ -27,6 +28,7 @@ pub(super) struct Memory {
     deferred: BTreeMap<ItemKey, (DeferredHeader, Vec<u8>)>,
     backfilled: BTreeSet<AgencyId>,
     seen: BTreeMap<AgencyId, Vec<u8>>,
+    receipts: Vec<(ReceiptHeader, Bytes)>,
     /// A complaint that cannot be read.
     pub(super) damaged: Option<ComplaintId>,
     /// Whether contents can be read.
@@ -46,6 +48,7 @@ impl Memory {
             deferred: BTreeMap::new(),
             backfilled: BTreeSet::new(),
             seen: BTreeMap::new(),
+            receipts: Vec::new(),
             damaged: None,
             shows_contents: true,
         }
@@ -77,6 +80,7 @@ impl Memory {
                     self.deferred.insert(header.item, (header, item.to_vec()));
                 }
                 Record::DeferredDone(header) => drop(self.deferred.remove(&header.item)),
+                Record::Receipt { header, ack } => self.receipts.push((header, ack)),
                 Record::Seen { header, note } => drop(self.seen.insert(header.peer, note.to_vec())),
                 Record::Routing(RoutingHeader::BackfillDone { peer }) => drop(self.backfilled.insert(peer)),
                 _ => {}
@@ -139,6 +143,11 @@ impl View for Memory {
 
     fn declared_epoch(&mut self, agency: &AgencyId) -> Result<Option<Epoch>, Unreadable> {
         Ok(self.epochs.get(agency).copied())
+    }
+
+    fn receipts(&mut self, peer: &AgencyId, leaf: LedgerIndex, most: usize) -> Result<Vec<wire::Ack>, Unreadable> {
+        let after = self.receipts.iter().filter(|(header, _)| header.peer == *peer && header.cursor.index > leaf);
+        Ok(after.take(most).filter_map(|(_, ack)| wire::Ack::decode(ack.as_ref()).ok()).collect())
     }
 
     fn deferred(&mut self, key: &ItemKey) -> Result<Option<wire::Item>, Unreadable> {

@@ -74,6 +74,7 @@ impl Body {
                 let (entry, to) = (parse_entry_id("entry", &entry)?, agency("to", &to)?);
                 case(&basis, CaseAct::Disclosed { entry, commitment, to })
             }
+            Wire::Proven(body) => Ok(Self::Proven(Arc::new(super::Proven::parse(body)?))),
             body @ (Wire::Witnessed(_) | Wire::CharterAdopted(_) | Wire::LedgerReset(_) | Wire::Published(_)) => {
                 Ok(Self::Node(Box::new(body)))
             }

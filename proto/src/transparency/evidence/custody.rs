@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use super::parts::{Judge, NotProven, complaint_text, named, no_contradiction};
 use super::{Finding, Statement};
+use crate::admission::check_shown;
 use crate::base::ids::{AgencyId, Epoch, LedgerIndex};
 use crate::base::limits;
 use crate::complaint::Complaint;
@@ -171,6 +172,8 @@ fn fold(judge: &Judge<'_>, entries: &[Entry]) -> Result<Complaint, NotProven> {
         if entry.complaint != Some(complaint.id()) || !entry.parents.iter().all(|parent| complaint.contains(parent)) {
             return Err(unreadable(format!("{} comes before its parents", named(entry))));
         }
+        check_shown(entry, judge.charters)
+            .map_err(|verdict| NotProven::Signature { part: "case", problem: format!("{verdict:?}") })?;
         complaint.insert(entry, charter_of(entry)?);
     }
     Ok(complaint)

@@ -81,11 +81,11 @@ fn is_in_time(offer: &KnownEntry, next: &KnownEntry) -> bool {
     }
 }
 
-/// Whether no act on `basis` has a better rank than the one on the path, `winner`.
+/// Whether no act on `basis` has a better rank than the one on the path, `winner`. Nobody shows a receipt in the model, so no act has a witness.
 fn has_best_rank(complaint: &Complaint, basis: EntryId, winner: &KnownEntry) -> bool {
     let claim = |known: &KnownEntry| match act_of(known) {
-        Some(CustodyAct::Accepted | CustodyAct::Returned { .. }) => 0,
-        Some(CustodyAct::Reassigned { .. }) => 1,
+        Some(CustodyAct::Reassigned { .. }) => 0,
+        Some(CustodyAct::Accepted | CustodyAct::Returned { .. }) => 1,
         _ => 2,
     };
     let mut rivals = complaint.timeline().filter(|(_, known)| known.body.basis() == Some(basis));

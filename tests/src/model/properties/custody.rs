@@ -21,10 +21,9 @@ pub(super) fn properties() -> Vec<Property<HandOver>> {
         Property::always("an offer on the path is answered by its addressee in time, or by nobody", |model, state| {
             every_view(model, state, |view| view.judgement.custody.in_time)
         }),
-        Property::always(
-            "the addressee's answer beats the supervisor, and the supervisor the holder",
-            |model, state| every_view(model, state, |view| view.judgement.custody.best_rank),
-        ),
+        Property::always("the supervisor beats the addressee's answer, and the answer the holder", |model, state| {
+            every_view(model, state, |view| view.judgement.custody.best_rank)
+        }),
         Property::always("nobody wins a fork against an entry that its author had seen", |model, state| {
             every_view(model, state, |view| view.judgement.custody.fair_fork)
         }),

@@ -1,6 +1,7 @@
-//! The liar accepts an offer in time, but sends its answer only after the holder has withdrawn the offer.
+//! The liar accepts an offer in time, but sends its answer only when no witness can have it in time any more: after the holder has withdrawn the
+//! offer.
 //!
-//! Nothing shows when others could have had the answer. So it counts, and undoes what the holder did meanwhile.
+//! A withdrawal that reached a witness stands. The late answer stays visible and undoes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,18 +18,19 @@ pub(super) const KIND: LieKind = LieKind {
     name: "keeps_an_answer_back",
     detection: Detection::Harmless,
     can_tell: any_agency,
-    passes_everything_on: true,
+    passes_everything_on: false,
     begin: || Box::new(KeepsBack::default()),
 };
 
-/// Number of calls of the lie for which an answer is kept back: longer than an offer lasts.
-const KEPT: u32 = 100;
+/// Time for which an answer is kept back, in milliseconds: longer than an offer lasts, and than a witness has time.
+const KEPT: u64 = 80 * 60 * 1000;
 
 #[derive(Default)]
 struct KeepsBack {
-    ticks: u32,
-    /// The tick until which each answer is kept back.
-    answers: BTreeMap<EntryId, u32>,
+    /// The liar's clock, in milliseconds since 1970.
+    now: u64,
+    /// The answers that were kept back, with their clocks.
+    answers: BTreeMap<EntryId, u64>,
     /// Peers that get no more frames on the link that is up, because the next frame comes after an answer that is kept back.
     blocked: BTreeSet<AgencyId>,
 }
@@ -38,14 +40,21 @@ impl KeepsBack {
     fn is_kept_back(&mut self, liar: &Node, item: &wire::Item) -> bool {
         let Ok(entry) = Entry::parse(item.signed_entry.clone(), FEDERATION) else { return false };
         let accepts = matches!(entry.body, Body::Custody { act: CustodyAct::Accepted, .. });
-        let until = self.ticks + KEPT;
-        accepts && entry.author == liar.id && *self.answers.entry(entry.id).or_insert(until) > self.ticks
+        accepts && entry.author == liar.id && {
+            let dated = entry.clock.millis();
+            *self.answers.entry(entry.id).or_insert(dated) + KEPT > self.now
+        }
+    }
+
+    /// The answers that the liar sends now, long after it gave them.
+    fn sent_late(&self) -> impl Iterator<Item = &EntryId> {
+        self.answers.iter().filter(|(_, dated)| **dated + KEPT <= self.now).map(|(id, _)| id)
     }
 }
 
 impl Lie for KeepsBack {
-    fn on_tick(&mut self, liar: &Node, _: u64) -> LiarAction {
-        self.ticks += 1;
+    fn on_tick(&mut self, liar: &Node, now: u64) -> LiarAction {
+        self.now = liar.wall(now);
         let is_offered =
             |complaint: &&Complaint| complaint.custody().offer.as_ref().is_some_and(|offer| offer.to == liar.id);
         let offered = liar.ledger.cases.values().map(|case| &case.complaint).find(is_offered);
@@ -70,19 +79,23 @@ impl Lie for KeepsBack {
     }
 
     fn must_find<'a>(&self, _: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
-        let has_told = !self.answers.is_empty();
-        honest.all().filter(|_| has_told).collect()
+        let has = |node: &Node| self.sent_late().any(|answer| node.ledger.leaf_of(answer).is_some());
+        honest.all().filter(|node| has(node)).collect()
     }
 
     fn must_hold(&self, liar: &Node, honest: &HonestNodes<'_>) -> Result<(), Broken> {
         for node in honest.all() {
             for complaint in node.ledger.cases.values().map(|case| &case.complaint) {
+                if let Some(answer) = self.answers.keys().find(|answer| complaint.is_witnessed(answer)) {
+                    let what = format!("at {}, {answer} of {} has a witness", node.id, liar.id);
+                    return Err(("an_answer_that_was_kept_back_loses", what));
+                }
                 for (entry, known) in complaint.timeline() {
                     let withdrawn = matches!(known.body, Body::Custody { act: CustodyAct::Withdrawn, .. });
                     let Some(Standing::Superseded { by }) = complaint.standing(&entry).filter(|_| withdrawn) else {
                         continue;
                     };
-                    if self.answers.contains_key(&by) {
+                    if self.answers.contains_key(&by) && complaint.is_witnessed(&entry) {
                         let what = format!("at {}, {by} of {} came late and undid {entry}", node.id, liar.id);
                         return Err(("an_answer_that_was_kept_back_loses", what));
                     }

@@ -10,9 +10,16 @@ use crate::fixture::DAY;
 
 /// Checks path, case and participants against their definitions, which are computed here from the whole set and not step by step.
 pub(super) fn check_by_definition(complaint: &Complaint) {
-    let act = |id: &EntryId| match &complaint.entry(id).expect("here").body {
-        Body::Custody { basis, act } => Some((*basis, act.rank())),
-        _ => None,
+    let act = |id: &EntryId| {
+        let known = complaint.entry(id).expect("here");
+        let Body::Custody { basis, act } = &known.body else { return None };
+        let rank = match act {
+            CustodyAct::Reassigned { .. } => 1,
+            CustodyAct::Accepted | CustodyAct::Returned { .. } => 2,
+            CustodyAct::Withdrawn => 3,
+            CustodyAct::Forwarded { .. } => 4,
+        };
+        Some((*basis, (!is_witnessed(complaint, id), rank, known.author.clone(), known.place, *id)))
     };
     let effective: Vec<EntryId> =
         complaint.timeline().filter(|(_, known)| known.custody().is_some()).map(|(id, _)| id).collect();
@@ -32,9 +39,9 @@ pub(super) fn check_by_definition(complaint: &Complaint) {
     loop {
         let at = path[path.len() - 1];
         let children =
-            effective.iter().filter_map(|id| act(id).filter(|(basis, _)| *basis == at).map(|(_, rank)| (rank, *id)));
+            effective.iter().filter_map(|id| act(id).filter(|(basis, _)| *basis == at).map(|(_, order)| order));
         match children.min() {
-            Some((_, child)) => path.push(child),
+            Some((.., child)) => path.push(child),
             None => break,
         }
     }
@@ -97,6 +104,26 @@ fn check_case(complaint: &Complaint, path: &[EntryId]) {
     assert_eq!(case.answer.map(|(answer, _)| answer), talk.answer_without_reply());
     assert_eq!(case.citizens_word, talk.word());
     assert_eq!(case.self_closed, talk.closed_by_own_word);
+}
+
+/// Whether a receipt in the complaint shows that a witness had the act within an hour of its clock.
+fn is_witnessed(complaint: &Complaint, id: &EntryId) -> bool {
+    let act = complaint.entry(id).expect("here");
+    let Some(basis) = act.body.basis().and_then(|basis| complaint.entry(&basis)) else { return false };
+    let Some(CustodyState { holder, offer }) = basis.custody() else { return false };
+    let mut witnesses: BTreeSet<&AgencyId> = BTreeSet::from([holder]);
+    let parties = [Some(holder), offer.as_ref().map(|offer| &offer.to)].into_iter().flatten();
+    witnesses.extend(parties.filter_map(|party| basis.charter.parent(party)));
+    witnesses.extend(basis.charter.mediator.as_ref());
+    witnesses.extend(basis.charter.members().filter(|member| member.oversight).map(|member| &member.id));
+    witnesses.remove(&act.author);
+    complaint.timeline().any(|(_, known)| match &known.body {
+        Body::Proven(proven) => {
+            let (seen, dated) = (proven.seconds * 1000, act.clock.millis());
+            proven.entry == *id && witnesses.contains(proven.receiver()) && seen.abs_diff(dated) <= 60 * MINUTE
+        }
+        _ => false,
+    })
 }
 
 /// Work, and the second signature under a proposal to archive.

@@ -1,0 +1,136 @@
+//! The receipts that a node shows by itself when two acts compete.
+
+use prost::Message;
+
+use super::*;
+use crate::fixture::ledger::Ledger;
+use crate::fixture::{ANSWER_WITHIN, Case as FixtureCase, MINUTE};
+
+/// `kominfo` has accepted an offer of `kota-bandung`. The withdrawal of that offer is on its way to it.
+struct Stage<'f> {
+    node: TestNode,
+    complaint: ComplaintId,
+    accepted: EntryId,
+    withdraws: Writing,
+    federation: &'f Federation,
+}
+
+impl<'f> Stage<'f> {
+    fn set(federation: &'f Federation, peers: &[&str]) -> Self {
+        let mut node = TestNode::of(federation, "kominfo", peers);
+        let lodges = federation.node("kota-bandung").lodges();
+        let mut case = FixtureCase::lodged(federation, &lodges.entry());
+        let forwards = federation.node("kota-bandung").forwards(&case).to("kominfo").at_leaf(1);
+        node.deliver(peers[0], vec![item(&lodges), item(&forwards)]);
+        case.take(forwards);
+        let withdraws = federation.node("kota-bandung").withdraws(&case).at(START + ANSWER_WITHIN + 11 * MINUTE);
+        node.apply();
+        let complaint = case.complaint.id();
+        let accepted = node.act(complaint, Command::Accept).expect("in time").entry;
+        node.apply();
+        Self { node, complaint, accepted, withdraws, federation }
+    }
+
+    /// The receipt of a peer for the acceptance, the node's leaf 2, with this time, in milliseconds since 1970.
+    fn receives_receipt(&mut self, peer: &str, at: u64) {
+        let ack = Ledger::filled(8).acknowledges(peer, self.accepted, 7, at);
+        let cursor = Cursor::end(Epoch::FIRST, LedgerIndex(3), 0);
+        let header = ReceiptHeader { at, peer: agency(peer), cursor, refused: Vec::new() };
+        self.node.give(Input::Receipt(header, ack.encode_to_vec()));
+        assert_eq!(self.node.apply(), [format!("receipt of {peer}")]);
+    }
+
+    /// The withdrawal comes, after the time to answer.
+    fn rival_comes(&mut self) {
+        self.node.now = START + ANSWER_WITHIN + 11 * MINUTE;
+        let outcomes = self.node.deliver("kota-bandung", vec![item(&self.withdraws.clone())]);
+        assert_eq!(outcomes, [ItemOutcome::Leaf(LedgerIndex(3))]);
+        self.node.apply();
+    }
+
+    fn tick(&mut self) -> Vec<String> {
+        assert!(matches!(self.node.give(Input::Tick), Answer::Nothing));
+        self.node.apply()
+    }
+
+    fn is_witnessed(&mut self) -> bool {
+        let case = self.node.view.case(&self.complaint).expect("readable").expect("here");
+        case.complaint.is_witnessed(&self.accepted)
+    }
+}
+
+const PEERS: [&str; 3] = ["kota-bandung", "ombudsman", "kemendagri"];
+
+/// The records of a tick in which the receipt is shown.
+fn shows(written: &[String]) -> bool {
+    written.iter().any(|record| record.starts_with("leaf Proven -> "))
+}
+
+#[test]
+fn a_receipt_is_shown_when_a_rival_comes_and_only_once() {
+    let federation = Federation::new();
+    let mut stage = Stage::set(&federation, &PEERS);
+    stage.receives_receipt("ombudsman", START);
+    assert_eq!(stage.tick(), [""; 0], "nothing competes");
+    stage.rival_comes();
+    let written = stage.tick();
+    assert_eq!(written, ["leaf Proven -> kemendagri,kota-bandung,ombudsman", "signature of 4"]);
+    assert!(stage.is_witnessed());
+    assert_eq!(stage.tick(), [""; 0]);
+    // A node that has no such receipt, and comes later, writes none either.
+    let case = stage.node.view.case(&stage.complaint).expect("readable").expect("here");
+    assert!(!case.complaint.acts_without_witness().any(|(id, _)| id == stage.accepted));
+}
+
+#[test]
+fn a_receipt_that_comes_after_the_rival_is_shown_too() {
+    let federation = Federation::new();
+    let mut stage = Stage::set(&federation, &PEERS);
+    stage.rival_comes();
+    assert_eq!(stage.tick(), [""; 0]);
+    stage.receives_receipt("ombudsman", START);
+    // The acceptance is days old, so no receipt is waited for. The withdrawal is new: the node looks again for its sake.
+    assert!(shows(&stage.tick()));
+}
+
+#[test]
+fn no_receipt_is_waited_for_when_it_would_come_too_late() {
+    let federation = Federation::new();
+    let mut stage = Stage::set(&federation, &PEERS);
+    stage.rival_comes();
+    stage.node.now += 121 * MINUTE;
+    assert_eq!(stage.tick(), [""; 0]);
+    assert!(stage.node.engine.automatic.is_empty());
+}
+
+#[test]
+fn a_receipt_that_decides_nothing_is_not_shown() {
+    let federation = Federation::new();
+    let hour = 60 * MINUTE;
+    for (peer, at, is_shown) in [
+        ("kota-bandung", START, true),
+        ("ombudsman", START, true),
+        ("ombudsman", START + hour, true),
+        ("ombudsman", START + hour + 2_000, false),
+        ("kemendagri", START, false),
+    ] {
+        let mut stage = Stage::set(&federation, &PEERS);
+        stage.receives_receipt(peer, at);
+        stage.rival_comes();
+        assert_eq!(shows(&stage.tick()), is_shown, "{peer} at {at}");
+        assert_eq!(stage.is_witnessed(), is_shown, "{peer} at {at}");
+    }
+}
+
+#[test]
+fn a_node_that_starts_shows_what_it_had_not_shown() {
+    let federation = Federation::new();
+    let mut stage = Stage::set(&federation, &PEERS);
+    stage.receives_receipt("ombudsman", START);
+    stage.rival_comes();
+    let mut again = TestNode::starting(stage.federation, "kominfo", &PEERS, stage.node.view.clone());
+    again.now = stage.node.now + 400 * 60 * MINUTE;
+    again.give(Input::Guard(GuardState::Clear));
+    stage.node = again;
+    assert!(shows(&stage.tick()), "however much later it starts");
+}
