@@ -32,3 +32,4 @@ mod receipts;
 mod recover;
 mod tiles;
 mod watch;
+mod witness;
