@@ -22,6 +22,7 @@ use crate::base::refusal::{DeferralCode, Refusal, RefusalCode};
 use crate::charter::{Charter, Charters, MemberKey, MemberStatus};
 use crate::complaint::Complaint;
 use crate::entry::{Body, CharterName, Entry, Proven};
+use crate::receipt::Receipt;
 use crate::tlog::checkpoint::Checkpoint;
 
 /// The verdict on an entry.
@@ -127,19 +128,21 @@ pub fn check_shown(entry: &Entry, charters: &Charters) -> Result<(), Verdict> {
 /// # Errors
 /// The verdict on the entry, if the receipt does not verify.
 pub fn check_receipt(proven: &Proven, named: &CharterName, charters: &Charters) -> Result<(), Verdict> {
-    let Proven { receipt, shown, seconds, .. } = proven;
-    let receiver = proven.receiver();
+    let Proven { receiver, shown, seconds, .. } = proven;
     let bad = |detail: String| Verdict::refuse(RefusalCode::BadShownReceipt, detail);
+    let receipt = Receipt::parse_item(shown).map_err(|error| bad(error.to_string()))?;
     if receipt.charter_version > named.version {
         let (newer, named) = (receipt.charter_version, named.version);
         return Err(bad(format!("the receipt names charter version {newer}, the entry names {named}")));
     }
-    let charter = charters.version(receipt.charter_version).ok_or_else(|| Verdict::Defer {
-        code: DeferralCode::MissingCharter,
-        detail: format!("the receipt that it shows names charter version {}", receipt.charter_version),
-    })?;
+    // All versions up to a known one are known.
+    let unknown = || bad(format!("the receipt names charter version {}", receipt.charter_version));
+    let charter = charters.version(receipt.charter_version).ok_or_else(unknown)?;
     if receipt.federation != charter.federation {
         return Err(bad(format!("the receipt is of federation {:?}", receipt.federation)));
+    }
+    if charter.member(receiver).is_none_or(|member| member.status == MemberStatus::Retired) {
+        return Err(bad(format!("{receiver} is no member of charter version {}, or has left", charter.version)));
     }
     let id = receipt.key_id;
     let key = charter.entry_key(receiver, id).filter(|key| key.valid_at(seconds.saturating_mul(1000)));
@@ -250,9 +253,10 @@ fn by_ancestors(entry: &Entry, complaint: &Complaint, charter: &Charter) -> Resu
             format!("{} has written {written} entries of this complaint, the most that are taken", entry.author);
         return Err(Refusal::new(RefusalCode::AuthorQuota, detail));
     }
-    // A relay may show the receipt that it got.
-    let delivered = matches!(&entry.body, Body::Proven(proven) if proven.receipt.sender == entry.author);
-    if !delivered && !has_role(&entry.author, &participants, charter) {
+    // A relay may show the receipt that it got, if it decides something.
+    let shows_own = |proven: &Proven| proven.sender == entry.author && complaint.check_witness(proven).is_ok();
+    let may_show = matches!(&entry.body, Body::Proven(proven) if shows_own(proven));
+    if !may_show && !has_role(&entry.author, &participants, charter) {
         let detail = format!("{} is neither participant nor supervisor, mediator or oversight", entry.author);
         return Err(Refusal::new(RefusalCode::NoRole, detail));
     }

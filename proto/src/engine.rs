@@ -92,6 +92,7 @@ use backfill::Backfill;
 use pending::Pending;
 use refusal_quota::RefusalQuota;
 use rejudge::Rechecking;
+use witness::Searches;
 
 /// The settings of a node. They stay the same while it runs.
 #[derive(Clone, Debug)]
@@ -172,6 +173,8 @@ pub struct Engine {
     unsigned_told: BTreeSet<AgencyId>,
     /// Complaints that need an automatic action.
     automatic: BTreeSet<ComplaintId>,
+    /// Complaints in which a receipt is looked for that decides between acts.
+    searches: Searches,
     /// Complaints from before the start whose erased contents may not have been destroyed yet.
     undestroyed: BTreeSet<ComplaintId>,
     backfill: Backfill,
@@ -207,6 +210,7 @@ impl Engine {
             refusal_quota: RefusalQuota::new(config.quotas),
             unsigned_told: BTreeSet::new(),
             automatic: duties.clone(),
+            searches: Searches::default(),
             undestroyed: duties,
             backfill: Backfill::new(new_peers),
             seen,

@@ -249,7 +249,8 @@ impl Node<'_> {
 
     /// Shows that `receiver` had an entry at a time, in milliseconds since 1970.
     pub(crate) fn proves(&self, case: &Case<'_>, entry: EntryId, receiver: &str, at: u64) -> Writing {
-        let ack = ledger::Ledger::filled(8).acknowledges(receiver, entry, 7, at);
+        let version = self.federation.charter().version;
+        let ack = ledger::Ledger::filled(8).acknowledges(receiver, entry, 7, at, version);
         let receipt = item_receipt(&ack, 0);
         self.says(case, Wire::Proven(wire::Proven { entry: entry.0.to_vec(), receipt }))
     }

@@ -92,7 +92,7 @@ impl Complaints {
             _ => Vec::new(),
         };
         let (proven, witness) = match &entry.body {
-            Body::Proven(proven) => (proven.entry.0.to_vec(), proven.receiver().to_string()),
+            Body::Proven(proven) => (proven.entry.0.to_vec(), proven.receiver.to_string()),
             _ => (Vec::new(), String::new()),
         };
         Ok(operator_api::TimelineRow {

@@ -25,7 +25,7 @@ use sinergi_proto::wire;
 
 use crate::storage::charters::CharterStore;
 use crate::storage::complaint_loader::{self, OwnDataError, ParsedLeaf};
-use crate::storage::ledger::{LedgerReader, Position, Record, RecordKind};
+use crate::storage::ledger::{LedgerReader, Position, ReadError, Record, RecordKind};
 use crate::storage::record_codec::Header;
 use crate::storage::store::{Changes, CheckpointSource, Counts, Placed, RefusedRow, Row, Store, StoreError, Summary};
 
@@ -346,9 +346,16 @@ impl View for Derivation {
 
     fn receipts(&mut self, peer: &AgencyId, leaf: LedgerIndex, most: usize) -> Result<Vec<wire::Ack>, OwnDataError> {
         let found = self.store.receipts_after(peer, self.reader.epoch(), leaf, most)?;
-        let records = found.into_iter().map(|position| self.reader.record(position));
-        let acks = records.map(|record| Ok(wire::Ack::decode(record?.body.as_slice()).ok()));
-        acks.filter_map(Result::transpose).collect()
+        let mut acks = Vec::new();
+        for position in found {
+            match self.reader.record(position) {
+                Ok(record) => acks.extend(wire::Ack::decode(record.body.as_slice()).ok()),
+                // The node works without it. Another agency may have a receipt that decides as well.
+                Err(error @ ReadError::Damaged { .. }) => tracing::warn!(%peer, %error, "a receipt cannot be read"),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(acks)
     }
 
     fn deferred(&mut self, key: &ItemKey) -> Result<Option<wire::Item>, OwnDataError> {

@@ -64,7 +64,7 @@ pub(super) fn tell(warning: Warning, alarms: &Alarms, federation: &str, charters
             alarms.raise(format!("refused {peer}"), text);
         }
         Warning::PutOff(complaint, error) => {
-            tracing::warn!(complaint = complaint.short(), %error, "cannot answer a recall or an offer's arrival now");
+            tracing::warn!(complaint = complaint.short(), %error, "cannot answer a recall, confirm an arrival or show a receipt now; it is tried again");
         }
     }
 }

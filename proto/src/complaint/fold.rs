@@ -81,7 +81,7 @@ pub struct KnownEntry {
     pub commitments: Vec<Commitment>,
     /// The judgement on the state that its basis left. It never changes.
     pub(super) judged: Judged,
-    /// The custody entries with effect that act on it.
+    /// The custody entries with effect that act on it, in the order in which they win.
     pub(super) children: Vec<EntryId>,
     /// Whether a receipt shows that it was made when it says.
     pub(super) is_witnessed: bool,
@@ -273,28 +273,45 @@ impl Complaint {
         if let Some(to) = act.offers_to() {
             self.participants.insert(to.clone());
         }
-        let basis_known = self.entries.get_mut(basis).expect("the basis was judged, so it is here");
-        basis_known.children.push(entry.id);
-        if basis_known.children.len() > 1 {
+        self.put_in_order(basis, &entry.id);
+        if self.entries[basis].children.len() > 1 {
             self.forks.insert(*basis);
         }
         self.follow_from(basis)
     }
 
+    /// Puts an act among the acts on its basis, in the order in which they win.
+    fn put_in_order(&mut self, basis: &EntryId, act: &EntryId) {
+        let order = |id: &EntryId| {
+            let known = &self.entries[id];
+            (known, known.is_witnessed)
+        };
+        let (new, is_witnessed) = order(act);
+        let comes_before = |other: &EntryId| {
+            let (known, is_other_witnessed) = order(other);
+            known.order(other, is_other_witnessed) < new.order(act, is_witnessed)
+        };
+        let at = self.entries[basis].children.partition_point(comes_before);
+        let known = self.entries.get_mut(basis).expect("the basis was judged, so it is here");
+        known.children.insert(at, *act);
+    }
+
     /// Notes that an act has a witness. It may win at its fork now.
     fn note_witness(&mut self, act: &EntryId) -> Inserted {
+        let unchanged = Inserted { path_changed_from: None };
         let known = self.entries.get_mut(act).expect("the act was judged, so it is here");
+        let Some(basis) = known.body.basis().filter(|_| !known.is_witnessed) else { return unchanged };
         known.is_witnessed = true;
-        let basis = known.body.basis();
-        basis.map_or(Inserted { path_changed_from: None }, |basis| self.follow_from(&basis))
+        let basis_known = self.entries.get_mut(&basis).expect("the basis was judged, so it is here");
+        basis_known.children.retain(|child| child != act);
+        self.put_in_order(&basis, act);
+        self.follow_from(&basis)
     }
 
     /// Follows the path again from a custody entry, because the acts on it changed.
     fn follow_from(&mut self, basis: &EntryId) -> Inserted {
         let unchanged = Inserted { path_changed_from: None };
-        let Some(depth) = known_depth(&self.entries, basis).filter(|depth| self.path.get(*depth) == Some(basis)) else {
-            return unchanged;
-        };
+        let Some(depth) = self.depth_on_path(basis) else { return unchanged };
         let mut next = self.best_child(basis);
         if next.as_ref() == self.path.get(depth + 1) {
             return unchanged;
@@ -316,19 +333,14 @@ impl Complaint {
         Inserted { path_changed_from: (!only_grew).then_some(tip) }
     }
 
-    /// The child that wins at a fork: one with a witness, the best rank, then author, place and id. An author cannot choose its place as it can
-    /// choose an id, by trying.
+    /// The act that wins on a custody entry.
     fn best_child(&self, basis: &EntryId) -> Option<EntryId> {
-        let children = self.entries.get(basis)?.children.iter();
-        let order = |id: &&EntryId| {
-            let known = &*self.entries[*id];
-            let rank = match &known.body {
-                Body::Custody { act, .. } => act.rank(),
-                _ => u8::MAX,
-            };
-            (!known.is_witnessed, rank, &known.author, known.place, **id)
-        };
-        children.min_by(|one, other| order(one).cmp(&order(other))).copied()
+        self.entries.get(basis)?.children.first().copied()
+    }
+
+    /// The place of a custody entry on the path; `None` if it is beside the path.
+    pub(super) fn depth_on_path(&self, id: &EntryId) -> Option<usize> {
+        known_depth(&self.entries, id).filter(|depth| self.path.get(*depth) == Some(id))
     }
 
     /// The history of the case, and the judge of its entries on the present path.
@@ -461,7 +473,10 @@ impl KnownEntry {
             place: entry.place,
             charter: Arc::clone(charter),
             parents: entry.parents.clone(),
-            body: entry.body.clone(),
+            body: match &entry.body {
+                Body::Proven(proven) => Body::Proven(Arc::new(proven.without_receipt())),
+                body => body.clone(),
+            },
             commitments: entry.commitments.clone(),
             judged,
             children: Vec::new(),

@@ -121,12 +121,19 @@ pub enum NoEffect {
         /// The time in the offer, in milliseconds since 1970.
         answer_by: u64,
     },
-    /// The receipt is for an entry that competes with no other: it is no custody entry with effect, or it is the first one.
-    NothingToProve,
+    /// The receipt is for an entry that is no act on custody with effect.
+    NoAct,
     /// The receipt is of an agency that is no witness of the act: neither the holder, a parent of holder or addressee, the mediator, nor oversight.
     NoWitness {
         /// The agency that gave the receipt.
         agency: AgencyId,
+    },
+    /// The receipt names an older charter than the act that it is for.
+    OlderReceipt {
+        /// The version that the receipt names.
+        named: u64,
+        /// The version that the act names.
+        of_act: u64,
     },
     /// The receipt is of an agency about its own act.
     OwnReceipt,
@@ -205,7 +212,10 @@ impl fmt::Display for NoEffect {
             Self::OtherDue { due, answer_by } => {
                 write!(f, "the time to answer ends at {}, not at {}", time(*answer_by), time(*due))
             }
-            Self::NothingToProve => write!(f, "the entry that it proves competes with no other"),
+            Self::NoAct => write!(f, "the entry whose receipt it shows is no act on custody with effect"),
+            Self::OlderReceipt { named, of_act } => {
+                write!(f, "the receipt names charter version {named}, and the act names version {of_act}")
+            }
             Self::NoWitness { agency } => write!(f, "{agency}, whose receipt it shows, is no witness of this act"),
             Self::OwnReceipt => write!(f, "nobody is the witness of its own act"),
             Self::OtherTime { seen, dated } => write!(

@@ -179,6 +179,11 @@ impl Complaint {
     /// then the rest. So an entry descends from work of every author, even if somebody floods the complaint, and it conceals nothing (see
     /// [`crate::transparency::evidence`]).
     pub fn parents_of_next(&self) -> Vec<EntryId> {
+        self.parents_of_next_after(&self.tip())
+    }
+
+    /// Like [`Self::parents_of_next`], for an entry that must descend from this one instead of the tip.
+    pub fn parents_of_next_after(&self, needed: &EntryId) -> Vec<EntryId> {
         let newest = self.heads.iter().rev().map(|(_, id)| *id);
         if self.heads.len() <= limits::PARENTS {
             return newest.collect();
@@ -187,10 +192,9 @@ impl Complaint {
         let is_first_of_author = |id: &EntryId| authors.insert(&self.entries[id].author);
         let mut parents: Vec<EntryId> = newest.clone().filter(is_first_of_author).take(limits::PARENTS).collect();
         let known = self.ancestors(&parents);
-        if !known.contains(&self.tip()) {
-            // The next entry acts on the tip, so it must descend from it.
+        if !known.contains(needed) {
             parents.truncate(limits::PARENTS - 1);
-            parents.push(self.tip());
+            parents.push(*needed);
         }
         let custody = self.ends_of_custody().into_iter().rev().filter(|id| !known.contains(id));
         for id in custody.chain(newest) {

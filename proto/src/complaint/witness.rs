@@ -8,12 +8,14 @@
 //! Invariant: the witnesses of all acts on one custody entry are the same, whatever comes later. They follow from that entry, the state that it
 //! left, and the charter that it names.
 
-use super::CustodyState;
+use std::collections::BTreeSet;
+
 use super::fold::{Judged, KnownEntry};
-use super::{Complaint, NoEffect};
+use super::{Complaint, CustodyState, NoEffect};
 use crate::base::ids::{AgencyId, EntryId};
 use crate::base::limits;
-use crate::entry::Proven;
+use crate::charter::MemberStatus;
+use crate::entry::{Body, Proven};
 
 impl Complaint {
     /// Checks that the receipt of a `Proven` makes its act witnessed.
@@ -23,13 +25,18 @@ impl Complaint {
     pub fn check_witness(&self, proven: &Proven) -> Result<(), NoEffect> {
         let act = self.entry(&proven.entry).filter(|act| matches!(act.judged, Judged::Custody { .. }));
         let basis = act.and_then(|act| self.entry(&act.body.basis()?));
-        let (Some(act), Some(basis)) = (act, basis) else { return Err(NoEffect::NothingToProve) };
-        let receiver = proven.receiver();
+        let (Some(act), Some(basis)) = (act, basis) else { return Err(NoEffect::NoAct) };
+        let receiver = &proven.receiver;
         if *receiver == act.author {
             return Err(NoEffect::OwnReceipt);
         }
-        if !basis.has_witness(receiver) {
+        if !basis.witnesses().contains(receiver) {
             return Err(NoEffect::NoWitness { agency: receiver.clone() });
+        }
+        // Whoever admits an act knows the charter that the act names.
+        if proven.charter_version < act.charter.version {
+            let (named, of_act) = (proven.charter_version, act.charter.version);
+            return Err(NoEffect::OlderReceipt { named, of_act });
         }
         let (seen, dated) = (proven.seconds.saturating_mul(1000), act.clock.millis());
         if u128::from(seen.abs_diff(dated)) > limits::WITNESSED_WITHIN.as_millis() {
@@ -43,33 +50,56 @@ impl Complaint {
         self.entry(act).is_some_and(|known| known.is_witnessed)
     }
 
-    /// The acts that compete with another act on the same custody entry and have no known witness.
-    pub fn acts_without_witness(&self) -> impl Iterator<Item = (EntryId, &KnownEntry)> {
-        let acts = self.forks.iter().filter_map(|basis| self.entry(basis)).flat_map(|basis| &basis.children);
-        acts.filter_map(|id| Some((*id, self.entry(id)?))).filter(|(_, act)| !act.is_witnessed)
+    /// The acts for which a witness would decide: each competes on the path with another act, has no known witness, and would win with one. The
+    /// best of each fork come first.
+    pub fn acts_to_witness(&self) -> impl Iterator<Item = (EntryId, &KnownEntry)> {
+        self.forks.iter().filter(|basis| self.depth_on_path(basis).is_some()).flat_map(|basis| {
+            // The acts are in the order in which they win, those with a witness first.
+            let acts = self.entries[basis].children.iter().map(|id| (*id, &*self.entries[id]));
+            let winner = acts.clone().next().filter(|(_, act)| act.is_witnessed);
+            let wins = move |(id, act): &(EntryId, &KnownEntry)| {
+                winner.as_ref().is_none_or(|(other, winner)| act.order(id, true) < winner.order(other, true))
+            };
+            acts.skip_while(|(_, act)| act.is_witnessed).take_while(wins)
+        })
     }
 
     /// Whether there is any such act.
-    pub fn has_acts_without_witness(&self) -> bool {
-        self.acts_without_witness().next().is_some()
+    pub fn has_acts_to_witness(&self) -> bool {
+        self.acts_to_witness().next().is_some()
     }
 
-    /// Whether an agency may be the witness of an act.
-    pub fn may_witness(&self, act: &KnownEntry, agency: &AgencyId) -> bool {
+    /// The agencies that may be the witness of an act.
+    pub fn witnesses_of(&self, act: &KnownEntry) -> BTreeSet<AgencyId> {
         let basis = act.body.basis().and_then(|basis| self.entry(&basis));
-        *agency != act.author && basis.is_some_and(|basis| basis.has_witness(agency))
+        let mut witnesses = basis.map(KnownEntry::witnesses).unwrap_or_default();
+        witnesses.remove(&act.author);
+        witnesses
     }
 }
 
 impl KnownEntry {
-    /// Whether an agency is a witness of the acts on this custody entry: the holder, a parent of holder or addressee, the mediator, or oversight.
-    fn has_witness(&self, agency: &AgencyId) -> bool {
-        let Judged::Custody { state: CustodyState { holder, offer }, .. } = &self.judged else { return false };
+    /// The witnesses of the acts on this custody entry: the holder, the parents of holder and addressee, the mediator, and oversight. An agency that
+    /// has left is none.
+    fn witnesses(&self) -> BTreeSet<AgencyId> {
+        let Judged::Custody { state: CustodyState { holder, offer }, .. } = &self.judged else {
+            return BTreeSet::new();
+        };
         let charter = &self.charter;
-        let mut parties = [Some(holder), offer.as_ref().map(|offer| &offer.to)].into_iter().flatten();
-        holder == agency
-            || charter.is_oversight(agency)
-            || charter.mediator.as_ref() == Some(agency)
-            || parties.any(|party| charter.parent(party) == Some(agency))
+        let parties = [Some(holder), offer.as_ref().map(|offer| &offer.to)].into_iter().flatten();
+        let parents = parties.filter_map(|party| charter.parent(party));
+        let oversight = charter.members().filter(|member| member.oversight).map(|member| &member.id);
+        let is_here = |id: &&AgencyId| charter.member(id).is_some_and(|member| member.status != MemberStatus::Retired);
+        parents.chain(&charter.mediator).chain(oversight).chain([holder]).filter(is_here).cloned().collect()
+    }
+
+    /// The order in which the acts on one custody entry win: one with a witness, the best rank, then author, place and id. An author cannot choose its
+    /// place as it can choose an id, by trying.
+    pub(super) fn order<'a>(&'a self, id: &'a EntryId, is_witnessed: bool) -> impl Ord + use<'a> {
+        let rank = match &self.body {
+            Body::Custody { act, .. } => act.rank(),
+            _ => u8::MAX,
+        };
+        (!is_witnessed, rank, &self.author, self.place, id)
     }
 }

@@ -20,7 +20,10 @@ impl Engine {
     pub(super) fn note_duties(&mut self, complaint: &ComplaintId) {
         let Some(case) = self.cases.get(complaint) else { return };
         let duties = case.duties(&self.config.own);
-        if duties.recall || duties.arrival || duties.witness {
+        if duties.witness {
+            self.searches.begin(*complaint);
+        }
+        if duties.recall || duties.arrival {
             self.automatic.insert(*complaint);
         }
     }
@@ -30,10 +33,6 @@ impl Engine {
         self.note_duties(complaint);
         if self.automatic.remove(complaint) {
             self.do_duties(*complaint, now, batch);
-            // Receipts are read with the next tick.
-            if self.cases.get(complaint).is_some_and(|case| case.complaint.has_acts_without_witness()) {
-                self.automatic.insert(*complaint);
-            }
         }
     }
 
@@ -53,11 +52,11 @@ impl Engine {
             }
             self.cases.make_room(self.applied);
             self.cases.look_up(&complaint, view)?;
+            self.note_duties(&complaint);
             self.automatic.remove(&complaint);
             self.do_duties(complaint, now, batch);
-            self.show_witnesses(complaint, now, view, batch)?;
         }
-        Ok(())
+        self.show_witnesses(now, view, batch)
     }
 
     fn do_duties(&mut self, complaint: ComplaintId, now: u64, batch: &mut Batch) {

@@ -49,7 +49,7 @@ pub struct Duties {
     pub recall: bool,
     /// The open offer to this agency came through a relay, and its arrival must be confirmed.
     pub arrival: bool,
-    /// Two acts compete, and one of them has no known witness. A receipt of a witness must be shown, if this node has one.
+    /// Two acts compete, and a witness would decide. Its receipt must be shown, if this node has one.
     pub witness: bool,
     /// Contents were erased on two signatures, and must be destroyed. This stays true for ever.
     pub erasure: bool,
@@ -189,7 +189,7 @@ impl Case {
         Duties {
             recall: complaint::recall_to_answer(&self.complaint, own).is_some(),
             arrival: self.arrival(own).is_some(),
-            witness: self.complaint.has_acts_without_witness(),
+            witness: self.complaint.has_acts_to_witness(),
             erasure: self.complaint.has_erasures(),
         }
     }

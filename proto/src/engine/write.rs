@@ -180,7 +180,13 @@ impl Engine {
         batch: &mut Batch,
     ) -> Result<Acted, CommandError> {
         let case = self.cases.get(&complaint).ok_or(CommandError::NoComplaint(complaint))?;
-        let (newest, parents) = (case.complaint.newest_clock(), case.complaint.parents_of_next());
+        let newest = case.complaint.newest_clock();
+        let parents = match &body {
+            Body::Proven(proven) => EntryId::from_slice(&proven.entry),
+            _ => None,
+        };
+        let parents =
+            parents.map_or_else(|| case.complaint.parents_of_next(), |act| case.complaint.parents_of_next_after(&act));
         let clock = self.next_clock(newest, now)?;
         let draft = Draft { complaint: Some(complaint), parents, clock, body, contents: Vec::new(), external: None };
         self.write(draft, now, batch)
@@ -218,6 +224,10 @@ impl Engine {
     /// Writes a draft as an entry and appends it.
     fn write(&mut self, draft: Draft, now: u64, batch: &mut Batch) -> Result<Acted, CommandError> {
         let written = self.write_for(draft, self.next_leaf)?;
+        // Peers would refuse it, and then all that descends from it would wait there for ever.
+        if let Verdict::Refuse(refusal) = self.judge(&written.entry, now) {
+            return Err(refusal.into());
+        }
         Ok(self.append_own(written, now, batch))
     }
 
@@ -360,7 +370,10 @@ impl Engine {
     fn warn_of_custody_change(&self, entry: &Entry, batch: &mut Batch) {
         let Some(complaint) = entry.complaint else { return };
         let Some(case) = self.cases.get(&complaint) else { return };
-        let (author, holder) = (entry.author.clone(), case.complaint.custody().holder.clone());
+        // A receipt only shows that another agency's act counts.
+        let act = entry.body.proves().and_then(|act| case.complaint.entry(&act));
+        let author = act.map_or(&entry.author, |act| &act.author).clone();
+        let holder = case.complaint.custody().holder.clone();
         batch.warnings.push(Warning::CustodyChanged { complaint, author, holder });
     }
 

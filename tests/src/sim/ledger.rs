@@ -135,7 +135,7 @@ pub struct Ledger {
     /// The checkpoint in the newest receipt of each peer.
     pub receipt_checkpoints: BTreeMap<AgencyId, Vec<u8>>,
     /// Each peer's receipts, by the cursor up to which they acknowledge this ledger.
-    pub receipts_by_cursor: BTreeMap<(AgencyId, Cursor), Vec<wire::Ack>>,
+    receipts_by_cursor: BTreeMap<(AgencyId, Cursor), Vec<wire::Ack>>,
     /// The deferred items: header and encoded item.
     pub deferred: BTreeMap<ItemKey, (DeferredHeader, Vec<u8>)>,
     /// Items that are no longer deferred, whose records are not destroyed yet.

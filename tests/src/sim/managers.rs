@@ -17,6 +17,9 @@ const SIGNERS: [&str; 2] = ["simulator-0", "simulator-1"];
 /// Number of managers that must sign.
 const THRESHOLD: usize = 2;
 
+/// The mediator, if there are enough ministries.
+const MEDIATOR: &str = "kementerian-1";
+
 /// The managers, with the charters that they have signed.
 pub struct Managers {
     newest: Paper,
@@ -36,7 +39,7 @@ impl Managers {
             valid_until: "2036-01-01T00:00:00Z".to_owned(),
             grace_days: 30,
             threshold: THRESHOLD,
-            mediator: None,
+            mediator: member.iter().map(|member| &member.id).find(|id| id.as_str() == MEDIATOR).cloned(),
             rules: RulesText::default(),
             manager: managers(0),
             member,

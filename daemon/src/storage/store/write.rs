@@ -369,4 +369,35 @@ mod tests {
         assert_eq!(store.checkpoint_record(CheckpointSource::Receipt, &peer).expect("readable"), Some(at(128)));
         assert_eq!(store.checkpoint_record(CheckpointSource::Shown, &peer).expect("readable"), Some(at(96)));
     }
+
+    #[test]
+    fn the_receipts_after_a_leaf_come_in_the_order_of_what_they_acknowledge() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (store, _) = super::super::open(&folder.path().join("store"), 16 << 20).expect("a store");
+        let [ksp, ksp_2]: [AgencyId; 2] = ["ksp", "ksp-2"].map(|id| id.parse().expect("an id"));
+        let cursor = |epoch, index| Cursor { epoch: Epoch(epoch), index: LedgerIndex(index), part: 0 };
+        let at = |offset| Position { segment: 2, offset };
+        written(&store, |changes| {
+            for (peer, cursor, offset) in [
+                (&ksp, cursor(1, 300), 192),
+                (&ksp, cursor(1, 5), 64),
+                (&ksp, cursor(1, 7), 128),
+                // The same frame again, after a break of the link.
+                (&ksp, cursor(1, 7), 160),
+                (&ksp, cursor(2, 1), 224),
+                (&ksp_2, cursor(1, 6), 256),
+            ] {
+                changes.receipt(peer, cursor, at(offset));
+            }
+        });
+        let after = |peer, epoch, leaf, most| {
+            let found = store.receipts_after(peer, Epoch(epoch), LedgerIndex(leaf), most).expect("readable");
+            found.into_iter().map(|position| position.offset).collect::<Vec<_>>()
+        };
+        assert_eq!(after(&ksp, 1, 4, 9), [64, 128, 160, 192, 224]);
+        assert_eq!(after(&ksp, 1, 5, 2), [128, 160], "cursor 5 is before leaf 5");
+        assert_eq!(after(&ksp, 2, 0, 9), [224]);
+        assert_eq!(after(&ksp, 2, 1, 9), [0; 0]);
+        assert_eq!(after(&ksp_2, 1, 0, 9), [256]);
+    }
 }

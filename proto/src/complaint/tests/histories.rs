@@ -183,7 +183,7 @@ fn act(federation: &Federation, view: &Case<'_>, step: &Step, number: usize) -> 
 
 /// A receipt for an act, mostly for one that competes with another. Its receiver may be no witness, and its time too early or too late.
 fn proves(node: &crate::fixture::Node<'_>, view: &Case<'_>, step: &Step) -> Writing {
-    let competing: Vec<EntryId> = view.complaint.acts_without_witness().map(|(id, _)| id).collect();
+    let competing: Vec<EntryId> = view.complaint.acts_to_witness().map(|(id, _)| id).collect();
     let all: Vec<EntryId> = view.complaint.timeline().map(|(id, _)| id).collect();
     let act = *step.to.get(if competing.is_empty() || step.minutes % 5 == 0 { &all } else { &competing });
     let dated = view.complaint.entry(&act).map_or(view.now, |known| known.clock.millis());

@@ -4,6 +4,9 @@ use super::*;
 use crate::admission::Verdict;
 use crate::base::refusal::{Refusal, RefusalCode};
 use crate::entry::Entry;
+use crate::fixture::ledger::Ledger;
+use crate::receipt::item_receipt;
+use crate::wire;
 
 /// An offer of `kota-bandung` to `kominfo`, lodged at `ksp`: the accepting entry in time, and the withdrawal after it.
 struct Rivals<'f> {
@@ -140,8 +143,14 @@ fn the_receipts_of_competing_acts_give_one_state_in_every_order() {
             .into_iter()
             .map(|order| {
                 let mut case = all.clone();
-                order.into_iter().for_each(|index| drop(case.learn(given[index])));
-                (case.complaint.custody().clone(), case.complaint.tip(), case.complaint.digest())
+                for index in order {
+                    case.learn(given[index]);
+                }
+                {
+                    let standing = |act: &Entry| case.standing(act.id);
+                    let acts = [&rivals.accepts, &rivals.withdraws, &reassigns];
+                    (case.complaint.custody().clone(), case.complaint.tip(), acts.map(standing))
+                }
             })
             .collect();
         assert!(states.windows(2).all(|pair| pair[0] == pair[1]), "{subset:03b}");
@@ -161,14 +170,69 @@ fn orders(count: usize) -> Vec<Vec<usize>> {
 }
 
 #[test]
-fn a_receipt_for_an_entry_that_competes_with_none_has_no_effect() {
+fn a_receipt_for_an_entry_that_is_no_act_on_custody_has_no_effect() {
     let federation = Federation::new();
     let mut case = federation.case_held_by("ksp", "kota-bandung");
     let lodged = case.complaint.lodged_entry();
     let response = case.take(federation.node("kota-bandung").responds(&case));
     for entry in [lodged, response] {
         let proves = federation.node("ombudsman").proves(&case, entry, "ombudsman", case.now);
-        assert_eq!(without_effect(&mut case, proves), NoEffect::NothingToProve);
+        assert_eq!(without_effect(&mut case, proves), NoEffect::NoAct);
+    }
+}
+
+#[test]
+fn a_receipt_under_an_older_charter_than_the_act_shows_nothing() {
+    let federation = Federation::changed(|_| ());
+    let rivals = Rivals::of(&federation);
+    let mut case = rivals.both();
+    let at = rivals.withdraws.clock.millis();
+    let under = |version: u64| {
+        let mut proves = federation.node("ombudsman").proves(&case, rivals.withdraws.id, "ombudsman", at);
+        let ack = Ledger::filled(8).acknowledges("ombudsman", rivals.withdraws.id, 7, at, version);
+        if let wire::entry::Body::Proven(body) = &mut proves.draft.body {
+            body.receipt = item_receipt(&ack, 0);
+        }
+        proves
+    };
+    let (old, new) = (under(1), under(2));
+    // A key that the charter of the act does not list any more could have signed the older one.
+    assert_eq!(without_effect(&mut case, old), NoEffect::OlderReceipt { named: 1, of_act: 2 });
+    let newest = case.complaint.parents_of_next();
+    case.take(new.after(&newest).at(at + MINUTE));
+    assert_eq!(case.holder(), "kota-bandung");
+}
+
+#[test]
+fn an_agency_that_has_left_is_no_witness() {
+    let federation = Federation::changed(|text| {
+        text.mediator = None;
+        member_of(text, "prov-jabar").status = MemberStatus::Retired;
+    });
+    let rivals = Rivals::of(&federation);
+    let (holder, standing) = rivals.proven(&rivals.withdraws, "prov-jabar", rivals.withdraws.clock.millis());
+    assert_eq!(holder, "kominfo", "although it is the holder's parent");
+    assert_eq!(standing, Standing::WithoutEffect(NoEffect::NoWitness { agency: agency("prov-jabar") }));
+}
+
+#[test]
+fn a_receipt_for_an_act_beyond_the_newest_parents_descends_from_it() {
+    let federation = Federation::new();
+    let mut case = federation.case_at("kominfo");
+    let lodged = case.complaint.tip();
+    // A flood of rivals on one basis: more newest entries than an entry has parents.
+    let offers =
+        |leaf: u64| federation.node("kominfo").forwards(&case).to("ksp").after(&[lodged]).at_leaf(leaf).entry();
+    let offers: Vec<Entry> = (1..limits::PARENTS as u64 + 9).map(offers).collect();
+    offers.iter().for_each(|offer| assert_eq!(case.judges(offer), Verdict::Admit));
+    for offer in &offers {
+        case.learn(offer);
+    }
+    for offer in &offers {
+        let parents = case.complaint.parents_of_next_after(&offer.id);
+        assert!(parents.len() <= limits::PARENTS && case.complaint.ancestors(&parents).contains(&offer.id));
+        let proves = federation.node("ombudsman").proves(&case, offer.id, "ombudsman", START);
+        assert_eq!(case.judges(&proves.after(&parents).entry()), Verdict::Admit);
     }
 }
 
@@ -177,15 +241,24 @@ fn a_receipt_is_shown_by_whoever_has_a_role_and_by_the_agency_that_delivered() {
     let federation = Federation::new();
     let rivals = Rivals::of(&federation);
     let case = rivals.both();
-    let by = |author: &str| {
-        case.judges(&federation.node(author).proves(&case, rivals.accepts.id, "ombudsman", case.now).entry())
+    let answered = rivals.accepts.clock.millis();
+    let by = |author: &str, at: u64| match case
+        .judges(&federation.node(author).proves(&case, rivals.accepts.id, "ombudsman", at).entry())
+    {
+        Verdict::Refuse(refusal) => Some(refusal.code),
+        verdict => {
+            assert_eq!(verdict, Verdict::Admit);
+            None
+        }
     };
     for author in ["kominfo", "kota-bandung", "prov-jabar", "ombudsman"] {
-        assert_eq!(by(author), Verdict::Admit, "{author}");
+        assert_eq!((by(author, answered), by(author, case.now)), (None, None), "{author} has a role");
     }
     // The receipts of the fixture are for deliveries of kemendagri.
-    assert_eq!(by("kemendagri"), Verdict::Admit, "a relay without any role");
-    assert!(matches!(by("kemenpanrb"), Verdict::Refuse(refusal) if refusal.code == RefusalCode::NoRole));
+    let no_role = Some(RefusalCode::NoRole);
+    assert_eq!(by("kemendagri", answered), None, "a relay without any role");
+    assert_eq!(by("kemendagri", case.now), no_role, "the receipt shows nothing");
+    assert_eq!(by("kemenpanrb", answered), no_role, "it delivered nothing");
 }
 
 #[test]

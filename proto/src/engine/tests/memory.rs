@@ -29,6 +29,8 @@ pub(super) struct Memory {
     backfilled: BTreeSet<AgencyId>,
     seen: BTreeMap<AgencyId, Vec<u8>>,
     receipts: Vec<(ReceiptHeader, Bytes)>,
+    /// How often receipts were asked for.
+    pub(super) receipts_asked: usize,
     /// A complaint that cannot be read.
     pub(super) damaged: Option<ComplaintId>,
     /// Whether contents can be read.
@@ -49,6 +51,7 @@ impl Memory {
             backfilled: BTreeSet::new(),
             seen: BTreeMap::new(),
             receipts: Vec::new(),
+            receipts_asked: 0,
             damaged: None,
             shows_contents: true,
         }
@@ -146,6 +149,7 @@ impl View for Memory {
     }
 
     fn receipts(&mut self, peer: &AgencyId, leaf: LedgerIndex, most: usize) -> Result<Vec<wire::Ack>, Unreadable> {
+        self.receipts_asked += 1;
         let after = self.receipts.iter().filter(|(header, _)| header.peer == *peer && header.cursor.index > leaf);
         Ok(after.take(most).filter_map(|(_, ack)| wire::Ack::decode(ack.as_ref()).ok()).collect())
     }

@@ -3,7 +3,8 @@
 //! Must not know who may be a witness. [`crate::complaint`] decides that, after [`crate::admission`] has checked the signatures.
 
 use crate::base::ids::{AgencyId, EntryId, LedgerIndex};
-use crate::base::refusal::Refusal;
+use crate::base::limits;
+use crate::base::refusal::{Refusal, RefusalCode};
 use crate::entry::{malformed, parse_entry_id};
 use crate::receipt::Receipt;
 use crate::tlog::checkpoint::Checkpoint;
@@ -18,9 +19,13 @@ pub struct Proven {
     pub leaf: LedgerIndex,
     /// The time that the receiver cosigned over that leaf, in seconds since 1970.
     pub seconds: u64,
-    /// The receipt, with the result for this entry alone.
-    pub receipt: Receipt,
-    /// The same as it was signed.
+    /// The agency that had the entry and gave the receipt.
+    pub receiver: AgencyId,
+    /// The agency that delivered the entry.
+    pub sender: AgencyId,
+    /// The charter version that the receipt names.
+    pub charter_version: u64,
+    /// The receipt as it was signed. [`Self::without_receipt`] leaves it out.
     pub shown: wire::ItemReceipt,
 }
 
@@ -35,14 +40,23 @@ impl Proven {
         let receipt = Receipt::parse_item(&shown).map_err(|error| malformed(error.to_string()))?;
         let leaf = receipt.leaves().find(|(received, _)| *received == entry).map(|(_, leaf)| leaf);
         let leaf = leaf.ok_or_else(|| malformed("the receipt names no leaf for the entry"))?;
-        let seconds = Checkpoint::claimed_seconds(&receipt.checkpoint, &receipt.federation, &receipt.receiver);
+        let Receipt { federation, receiver, sender, charter_version, checkpoint, .. } = receipt;
+        if charter_version == 0 {
+            return Err(malformed("the receipt names no charter version"));
+        }
+        if checkpoint.len() > limits::CHECKPOINT_BYTES {
+            let (found, most) = (checkpoint.len(), limits::CHECKPOINT_BYTES);
+            let detail = format!("the receipt's checkpoint has {found} bytes, at most {most}");
+            return Err(Refusal::new(RefusalCode::TooLarge, detail));
+        }
+        let seconds = Checkpoint::claimed_seconds(&checkpoint, &federation, &receiver);
         let seconds = seconds.ok_or_else(|| malformed("the receipt's checkpoint has no time line of the receiver"))?;
-        Ok(Self { entry, leaf, seconds, receipt, shown })
+        Ok(Self { entry, leaf, seconds, receiver, sender, charter_version, shown })
     }
 
-    /// The agency that had the entry.
-    pub fn receiver(&self) -> &AgencyId {
-        &self.receipt.receiver
+    /// The same without the receipt's bytes: what counts after the receipt was checked.
+    pub fn without_receipt(&self) -> Self {
+        Self { shown: wire::ItemReceipt::default(), ..self.clone() }
     }
 
     /// The wire body.

@@ -24,7 +24,7 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
                     return Err(("a_witnessed_act_counts", what));
                 }
             }
-            for (act, known) in complaint.acts_without_witness() {
+            for (act, known) in complaint.acts_to_witness() {
                 if let Some(peer) = unshown_witness(node, complaint, (act, known)) {
                     let what = format!("{} has a receipt of {peer} for {act} and does not show it", node.id);
                     return Err(("a_witnessed_act_counts", what));
@@ -66,7 +66,6 @@ fn unshown_witness(node: &Node, complaint: &Complaint, (id, act): (EntryId, &Kno
                 && check_receipt(&proven, &charters.newest().name(), charters).is_ok()
         })
     };
-    let mut peers =
-        node.ledger.receipts_by_cursor.keys().map(|(peer, _)| peer).filter(|peer| complaint.may_witness(act, peer));
-    peers.find(|peer| node.ledger.receipts_after(peer, leaf).any(is_shown_by)).cloned()
+    let mut witnesses = complaint.witnesses_of(act).into_iter();
+    witnesses.find(|peer| node.ledger.receipts_after(peer, leaf).any(is_shown_by))
 }

@@ -3,6 +3,7 @@
 //! The fold computes the same step by step. Its random histories are checked against these definitions.
 
 use super::*;
+use crate::charter::MemberStatus;
 use crate::complaint::fold::Judged;
 use crate::complaint::{KnownEntry, Phase};
 use crate::entry::content::reply_code_hash;
@@ -111,6 +112,7 @@ fn is_witnessed(complaint: &Complaint, id: &EntryId) -> bool {
     let act = complaint.entry(id).expect("here");
     let Some(basis) = act.body.basis().and_then(|basis| complaint.entry(&basis)) else { return false };
     let Some(CustodyState { holder, offer }) = basis.custody() else { return false };
+    assert!(basis.charter.members().all(|member| member.status != MemberStatus::Retired), "none has left");
     let mut witnesses: BTreeSet<&AgencyId> = BTreeSet::from([holder]);
     let parties = [Some(holder), offer.as_ref().map(|offer| &offer.to)].into_iter().flatten();
     witnesses.extend(parties.filter_map(|party| basis.charter.parent(party)));
@@ -120,7 +122,11 @@ fn is_witnessed(complaint: &Complaint, id: &EntryId) -> bool {
     complaint.timeline().any(|(_, known)| match &known.body {
         Body::Proven(proven) => {
             let (seen, dated) = (proven.seconds * 1000, act.clock.millis());
-            proven.entry == *id && witnesses.contains(proven.receiver()) && seen.abs_diff(dated) <= 60 * MINUTE
+            let is_newer = proven.charter_version >= act.charter.version;
+            proven.entry == *id
+                && is_newer
+                && witnesses.contains(&proven.receiver)
+                && seen.abs_diff(dated) <= 60 * MINUTE
         }
         _ => false,
     })
