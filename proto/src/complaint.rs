@@ -35,7 +35,7 @@ pub use custody::{Actor, CustodyState, Offer};
 pub use decide::{Author, Declined, arrival, decide, recall_to_answer};
 pub use digest::SetDigest;
 pub use fold::{Complaint, Inserted, KnownEntry};
-pub use no_effect::NoEffect;
+pub use no_effect::{NoEffect, NotWitnessed};
 pub use phase::Phase;
 pub use query::Standing;
 

@@ -171,7 +171,9 @@ impl Complaint {
     /// Judges an entry on the state that its basis left.
     fn judge(&self, entry: &Entry, charter: &Charter) -> Judged {
         if let Body::Proven(proven) = &entry.body {
-            return self.check_witness(proven).map_or_else(Judged::NoEffect, |()| Judged::Witness);
+            return self
+                .check_witness(proven)
+                .map_or_else(|why| Judged::NoEffect(NoEffect::NotWitnessed(why)), |()| Judged::Witness);
         }
         let actor = Actor { author: &entry.author, millis: entry.clock.millis(), charter };
         let Some(basis) = entry.body.basis() else { return Judged::Kept };

@@ -121,29 +121,8 @@ pub enum NoEffect {
         /// The time in the offer, in milliseconds since 1970.
         answer_by: u64,
     },
-    /// The receipt is for an entry that is no act on custody with effect.
-    NoAct,
-    /// The receipt is of an agency that is no witness of the act: neither the holder, a parent of holder or addressee, the mediator, nor oversight.
-    NoWitness {
-        /// The agency that gave the receipt.
-        agency: AgencyId,
-    },
-    /// The receipt names an older charter than the act that it is for.
-    OlderReceipt {
-        /// The version that the receipt names.
-        named: u64,
-        /// The version that the act names.
-        of_act: u64,
-    },
-    /// The receipt is of an agency about its own act.
-    OwnReceipt,
-    /// The receipt's time is too far from the clock of the act, so it does not show that the act was made when it says.
-    OtherTime {
-        /// The time in the receipt, in milliseconds since 1970.
-        seen: u64,
-        /// The clock of the act, in milliseconds since 1970.
-        dated: u64,
-    },
+    /// The receipt that it shows does not make an act witnessed.
+    NotWitnessed(NotWitnessed),
     /// A complaint is no duplicate of itself.
     DuplicateOfItself,
     /// The entry does not carry the content that it names.
@@ -212,6 +191,45 @@ impl fmt::Display for NoEffect {
             Self::OtherDue { due, answer_by } => {
                 write!(f, "the time to answer ends at {}, not at {}", time(*answer_by), time(*due))
             }
+            Self::NotWitnessed(why) => why.fmt(f),
+            Self::DuplicateOfItself => write!(f, "a complaint is no duplicate of itself"),
+            Self::NotDisclosed => write!(f, "it does not carry the content that it names"),
+            Self::IdentityOfIntake { intake } => write!(f, "only {intake} discloses the identity of the reporter"),
+        }
+    }
+}
+
+/// The reason why a shown receipt does not make an act witnessed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotWitnessed {
+    /// The receipt is for an entry that is no act on custody with effect.
+    NoAct,
+    /// The receipt is of an agency that is no witness of the act: neither the holder, a parent of holder or addressee, the mediator, nor oversight.
+    NoWitness {
+        /// The agency that gave the receipt.
+        agency: AgencyId,
+    },
+    /// The receipt names an older charter than the act that it is for.
+    OlderReceipt {
+        /// The version that the receipt names.
+        named: u64,
+        /// The version that the act names.
+        of_act: u64,
+    },
+    /// The receipt is of an agency about its own act.
+    OwnReceipt,
+    /// The receipt's time is too far from the clock of the act, so it does not show that the act was made when it says.
+    OtherTime {
+        /// The time in the receipt, in milliseconds since 1970.
+        seen: u64,
+        /// The clock of the act, in milliseconds since 1970.
+        dated: u64,
+    },
+}
+
+impl fmt::Display for NotWitnessed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::NoAct => write!(f, "the entry whose receipt it shows is no act on custody with effect"),
             Self::OlderReceipt { named, of_act } => {
                 write!(f, "the receipt names charter version {named}, and the act names version {of_act}")
@@ -224,9 +242,6 @@ impl fmt::Display for NoEffect {
                 time(*seen),
                 time(*dated)
             ),
-            Self::DuplicateOfItself => write!(f, "a complaint is no duplicate of itself"),
-            Self::NotDisclosed => write!(f, "it does not carry the content that it names"),
-            Self::IdentityOfIntake { intake } => write!(f, "only {intake} discloses the identity of the reporter"),
         }
     }
 }

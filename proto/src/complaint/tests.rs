@@ -12,7 +12,7 @@ mod two_signatures;
 mod whole_life;
 mod witness;
 
-use super::{NoEffect, Phase, Standing};
+use super::{NoEffect, NotWitnessed, Phase, Standing};
 use crate::base::ids::EntryId;
 use crate::base::limits;
 use crate::charter::MemberStatus;

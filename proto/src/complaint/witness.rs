@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 
 use super::fold::{Judged, KnownEntry};
-use super::{Complaint, CustodyState, NoEffect};
+use super::{Complaint, CustodyState, NotWitnessed};
 use crate::base::ids::{AgencyId, EntryId};
 use crate::base::limits;
 use crate::charter::MemberStatus;
@@ -22,25 +22,25 @@ impl Complaint {
     ///
     /// # Errors
     /// The reason why it does not.
-    pub fn check_witness(&self, proven: &Proven) -> Result<(), NoEffect> {
+    pub fn check_witness(&self, proven: &Proven) -> Result<(), NotWitnessed> {
         let act = self.entry(&proven.entry).filter(|act| matches!(act.judged, Judged::Custody { .. }));
         let basis = act.and_then(|act| self.entry(&act.body.basis()?));
-        let (Some(act), Some(basis)) = (act, basis) else { return Err(NoEffect::NoAct) };
+        let (Some(act), Some(basis)) = (act, basis) else { return Err(NotWitnessed::NoAct) };
         let receiver = &proven.receiver;
         if *receiver == act.author {
-            return Err(NoEffect::OwnReceipt);
+            return Err(NotWitnessed::OwnReceipt);
         }
         if !basis.witnesses().contains(receiver) {
-            return Err(NoEffect::NoWitness { agency: receiver.clone() });
+            return Err(NotWitnessed::NoWitness { agency: receiver.clone() });
         }
         // Whoever admits an act knows the charter that the act names.
         if proven.charter_version < act.charter.version {
             let (named, of_act) = (proven.charter_version, act.charter.version);
-            return Err(NoEffect::OlderReceipt { named, of_act });
+            return Err(NotWitnessed::OlderReceipt { named, of_act });
         }
         let (seen, dated) = (proven.seconds.saturating_mul(1000), act.clock.millis());
         if u128::from(seen.abs_diff(dated)) > limits::WITNESSED_WITHIN.as_millis() {
-            return Err(NoEffect::OtherTime { seen, dated });
+            return Err(NotWitnessed::OtherTime { seen, dated });
         }
         Ok(())
     }

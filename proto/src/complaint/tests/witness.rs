@@ -79,10 +79,10 @@ fn only_a_witness_makes_an_act_witnessed() {
     for witness in ["prov-jabar", "ombudsman", "kemenpanrb"] {
         assert_eq!(by(witness), stands(), "{witness}");
     }
-    let own = Standing::WithoutEffect(NoEffect::OwnReceipt);
+    let own = Standing::WithoutEffect(NoEffect::NotWitnessed(NotWitnessed::OwnReceipt));
     assert_eq!(by("kota-bandung"), ("kominfo".to_owned(), own), "the author of the act");
     for other in ["kominfo", "kemendagri"] {
-        let none = Standing::WithoutEffect(NoEffect::NoWitness { agency: agency(other) });
+        let none = Standing::WithoutEffect(NoEffect::NotWitnessed(NotWitnessed::NoWitness { agency: agency(other) }));
         assert_eq!(by(other), ("kominfo".to_owned(), none), "{other}");
     }
     // The holder is a witness of the addressee's answer.
@@ -100,7 +100,7 @@ fn a_receipt_of_another_hour_shows_nothing() {
     }
     for seen in [0, dated - hour - 1_000, dated + hour + 1_000, dated + 30 * DAY] {
         let (holder, standing) = rivals.proven(&rivals.withdraws, "ombudsman", seen);
-        assert_eq!(standing, Standing::WithoutEffect(NoEffect::OtherTime { seen, dated }));
+        assert_eq!(standing, Standing::WithoutEffect(NoEffect::NotWitnessed(NotWitnessed::OtherTime { seen, dated })));
         assert_eq!(holder, "kominfo");
     }
 }
@@ -177,7 +177,7 @@ fn a_receipt_for_an_entry_that_is_no_act_on_custody_has_no_effect() {
     let response = case.take(federation.node("kota-bandung").responds(&case));
     for entry in [lodged, response] {
         let proves = federation.node("ombudsman").proves(&case, entry, "ombudsman", case.now);
-        assert_eq!(without_effect(&mut case, proves), NoEffect::NoAct);
+        assert_eq!(without_effect(&mut case, proves), NoEffect::NotWitnessed(NotWitnessed::NoAct));
     }
 }
 
@@ -197,7 +197,10 @@ fn a_receipt_under_an_older_charter_than_the_act_shows_nothing() {
     };
     let (old, new) = (under(1), under(2));
     // A key that the charter of the act does not list any more could have signed the older one.
-    assert_eq!(without_effect(&mut case, old), NoEffect::OlderReceipt { named: 1, of_act: 2 });
+    assert_eq!(
+        without_effect(&mut case, old),
+        NoEffect::NotWitnessed(NotWitnessed::OlderReceipt { named: 1, of_act: 2 })
+    );
     let newest = case.complaint.parents_of_next();
     case.take(new.after(&newest).at(at + MINUTE));
     assert_eq!(case.holder(), "kota-bandung");
@@ -212,7 +215,10 @@ fn an_agency_that_has_left_is_no_witness() {
     let rivals = Rivals::of(&federation);
     let (holder, standing) = rivals.proven(&rivals.withdraws, "prov-jabar", rivals.withdraws.clock.millis());
     assert_eq!(holder, "kominfo", "although it is the holder's parent");
-    assert_eq!(standing, Standing::WithoutEffect(NoEffect::NoWitness { agency: agency("prov-jabar") }));
+    assert_eq!(
+        standing,
+        Standing::WithoutEffect(NoEffect::NotWitnessed(NotWitnessed::NoWitness { agency: agency("prov-jabar") }))
+    );
 }
 
 #[test]
