@@ -5,8 +5,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    audit, charter, complaint, config, evidence, init, ledger, outbox, peer, pki, receipt, recover, refused, run,
-    status,
+    audit, charter, complaint, config, confirm, evidence, init, ledger, outbox, peer, pki, receipt, recover, refused,
+    run, status,
 };
 use crate::demo::{self, DemoArgs};
 use crate::failure::Failure;
@@ -53,6 +53,9 @@ pub enum Command {
     Complaint(complaint::Command),
     /// Show the node on one screen, alarms first
     Status(status::StatusArgs),
+    /// Vouch for something that the node cannot know by itself
+    #[command(subcommand)]
+    Confirm(confirm::Command),
     /// Show the links to other agencies
     #[command(subcommand)]
     Peer(peer::Command),
@@ -87,6 +90,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Charter(command) => charter::run(command, &context),
         Command::Complaint(command) => block_on(complaint::run(command, &context)),
         Command::Status(args) => block_on(status::run(&args, &context)),
+        Command::Confirm(command) => block_on(confirm::run(command, &context)),
         Command::Peer(command) => block_on(peer::run(command, &context)),
         Command::Outbox(command) => block_on(outbox::run(command, &context)),
         Command::Refused(command) => block_on(refused::run(command, &context)),

@@ -7,6 +7,6 @@ pub mod alarms;
 pub(crate) mod atomic_file;
 pub mod error_chain;
 pub mod node_limits;
-pub mod peer_clocks;
+pub mod own_clock;
 pub mod telemetry;
 pub mod time;

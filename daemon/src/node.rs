@@ -7,6 +7,7 @@
 //! - every task belongs to one set; a task that panics or fails ends the node;
 //! - at a stop the node takes no more work, finishes the work that it has taken, and ends within the configured time.
 
+mod clock;
 mod data;
 mod error;
 mod folder;
@@ -26,15 +27,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::audit::{self, Auditor, CheckpointChecks, EvidenceFolder};
 use crate::base::alarms::Alarms;
-use crate::base::peer_clocks::SharedPeerClocks;
+use crate::base::own_clock::SharedClock;
 use crate::base::telemetry;
 use crate::base::time::now_millis;
 use crate::operator::{self, OperatorParts, OperatorService};
 use crate::peers::proof_server::ProofServer;
 use crate::peers::watch::Watch;
-use crate::peers::{
-    self, Budget, CharterAdoption, Connections, Incoming, Outgoing, PeerClocks, Peers, Receipts, SessionParts,
-};
+use crate::peers::{self, Budget, CharterAdoption, Connections, Incoming, Outgoing, Peers, Receipts, SessionParts};
 use crate::rollback_guard::GuardService;
 use crate::storage::charters::CharterStore;
 use crate::storage::keys::SigningKeys;
@@ -79,8 +78,8 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let (credentials, authorities, opened) = open(config)?;
     let stop = CancellationToken::new();
     let (alarms, guard) = (opened.data.alarms.clone(), opened.data.guard.clone());
-    let clocks = SharedPeerClocks::default();
     let derivation = &opened.data.derivation;
+    let clock = SharedClock::of_a_start(derivation.store().newest_time()?);
     let leaf_cache = LeafCache::default();
     let outbox = Outbox::new(
         config.federation.to_string(),
@@ -92,9 +91,9 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let told = alarms.clone();
     let watch = tokio::task::spawn_blocking(move || Watch::load(told, &loading, &of)).await??;
     let (charter_store, entry_key) = (opened.charter_store.clone(), opened.keys.entry.clone());
-    let (writer_thread, writer, rechecks) = start_writer(config, opened, leaf_cache, clocks.clone())?;
-    let peers = Peers::new(&config.peers, &clocks);
-    let parts = Parts { charter_store, writer, outbox, peers, watch, alarms, guard, stop };
+    let (writer_thread, writer, rechecks) = start_writer(config, opened, leaf_cache, clock.clone())?;
+    let peers = Peers::new(&config.peers, &clock);
+    let parts = Parts { charter_store, writer, outbox, peers, watch, alarms, guard, clock, stop };
     let evidence = EvidenceFolder::of(
         &config.data,
         config.agency.clone(),
@@ -107,7 +106,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
 
     let mut tasks: JoinSet<Result<(), NodeError>> = JoinSet::new();
     let (sessions, starts) = mpsc::channel(SESSIONS_WAITING);
-    start_sessions(config, &parts, entry_key, (authorities.clone(), clocks), starts, &mut tasks);
+    start_sessions(config, &parts, entry_key, authorities.clone(), starts, &mut tasks);
     let connections =
         Connections::new(config, credentials, authorities, parts.peers.clone(), sessions, parts.stop.clone());
     start_connections(config, &connections, &parts.peers, &mut tasks).await?;
@@ -131,6 +130,7 @@ struct Parts {
     watch: Watch,
     alarms: Alarms,
     guard: GuardService,
+    clock: SharedClock,
     stop: CancellationToken,
 }
 
@@ -144,11 +144,16 @@ fn start_rechecks(config: &Config, parts: &Parts, rechecks: Rechecks, tasks: &mu
     });
 }
 
-/// Starts the tasks that wake the writer: when the rollback guard has settled, and at regular intervals.
+/// Starts the tasks that wake the writer: when the rollback guard has settled, when the clock is confirmed, and at regular intervals.
 fn start_ticks(parts: &Parts, tasks: &mut JoinSet<Result<(), NodeError>>) {
     let (retry, retry_stop) = (parts.writer.clone(), parts.stop.clone());
     tasks.spawn(async move {
         retry_waiting(retry, retry_stop).await;
+        Ok(())
+    });
+    let watching = clock::watch(parts.clock.clone(), parts.writer.clone(), parts.stop.clone());
+    tasks.spawn(async move {
+        watching.await;
         Ok(())
     });
     let (first, guard, hearing) = (parts.writer.clone(), parts.guard.clone(), parts.stop.clone());
@@ -192,7 +197,7 @@ fn start_writer(
     config: &Config,
     opened: OpenedNode,
     leaf_cache: LeafCache,
-    peer_clocks: SharedPeerClocks,
+    clock: SharedClock,
 ) -> Result<(WriterThread, WriterHandle, Rechecks), NodeError> {
     let OpenedNode { charter_store, keys, data } = opened;
     let Data { ledger, derivation, alarms, guard, recorded } = data;
@@ -205,7 +210,7 @@ fn start_writer(
         keys,
         answer_within_millis: u64::try_from(config.forward.answer_by.as_millis()).unwrap_or(u64::MAX),
         alarms,
-        peer_clocks,
+        clock,
         guard,
         recorded,
     };
@@ -223,17 +228,17 @@ fn start_sessions(
     config: &Config,
     parts: &Parts,
     entry_key: SigningKey,
-    (authorities, clocks): (SharedAuthorities, SharedPeerClocks),
+    authorities: SharedAuthorities,
     starts: mpsc::Receiver<peers::Start>,
     tasks: &mut JoinSet<Result<(), NodeError>>,
 ) {
-    let Parts { charter_store, writer, outbox, peers, watch, alarms, guard, stop } = parts;
+    let Parts { charter_store, writer, outbox, peers, watch, alarms, guard, clock, stop } = parts;
     let (own, federation) = (&config.agency, &config.federation);
     let room = || Budget::of(node_limits::ALL_WINDOWS_BYTES);
-    let incoming = Incoming::new(own.clone(), federation.clone(), charter_store.clone(), room());
+    let incoming = Incoming::new(own.clone(), federation.clone(), charter_store.clone(), clock.clone(), room());
     let outgoing =
         Outgoing::new(own.clone(), peers.clone(), charter_store.clone(), outbox.clone(), writer.clone(), room());
-    let receipts = Receipts::new(own.clone(), federation.clone(), entry_key, charter_store.clone());
+    let receipts = Receipts::new(own.clone(), federation.clone(), entry_key, charter_store.clone(), clock.clone());
     let adoption =
         CharterAdoption::new(federation.clone(), charter_store.clone(), authorities, writer.clone(), alarms.clone());
     let sessions = SessionParts {
@@ -245,7 +250,6 @@ fn start_sessions(
         guard: guard.clone(),
         watch: watch.clone(),
         proofs: ProofServer::new(outbox.clone(), charter_store.clone(), writer.head()),
-        clocks: PeerClocks::new(clocks, alarms.clone()),
         alarms: alarms.clone(),
         incoming: Arc::new(incoming),
         outgoing: Arc::new(outgoing),
@@ -323,6 +327,7 @@ fn start_operator(
         guard: parts.guard.clone(),
         peers: parts.peers.clone(),
         watch: parts.watch.clone(),
+        clock: parts.clock.clone(),
         alarms: parts.alarms.clone(),
         auditor,
         evidence,

@@ -8,6 +8,7 @@
 //! - every error message names the field, the value and the bound; scripts use the status code.
 
 mod audit;
+mod clock;
 mod codes;
 mod commands;
 mod complaints;
@@ -43,6 +44,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::audit::{Auditor, EvidenceFolder};
 use crate::base::alarms::Alarms;
+use crate::base::own_clock::SharedClock;
 use crate::peers::Peers;
 use crate::peers::watch::Watch;
 use crate::rollback_guard::GuardService;
@@ -89,6 +91,8 @@ pub struct OperatorParts {
     pub peers: Peers,
     /// The checkpoints of other agencies.
     pub watch: Watch,
+    /// This node's wall clock.
+    pub clock: SharedClock,
     /// The alarms that are raised.
     pub alarms: Alarms,
     /// Runs the audits that operators order.
@@ -139,6 +143,7 @@ impl OperatorService {
                 started_at,
                 charter_store: charter_store.clone(),
                 alarms,
+                clock: parts.clock,
                 peers: peers.clone(),
             },
             intake: Intake { submissions: submissions.clone(), complaints: complaints.clone(), stop: stop.clone() },
@@ -201,6 +206,13 @@ impl Operator for OperatorService {
     ) -> Result<Response<operator_api::NodeStatus>, Status> {
         let overview = self.overview.clone();
         blocking(move || overview.status()).await.map(Response::new)
+    }
+
+    async fn confirm_clock(
+        &self,
+        request: Request<operator_api::ConfirmClockRequest>,
+    ) -> Result<Response<operator_api::ConfirmClockReply>, Status> {
+        clock::confirm(&self.overview.clock, &request.into_inner()).map(Response::new)
     }
 
     async fn lodge(

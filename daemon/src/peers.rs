@@ -24,7 +24,6 @@
 
 mod accept;
 mod budget;
-mod clocks;
 mod dial;
 mod failures;
 mod handshakes;
@@ -38,7 +37,6 @@ pub mod watch;
 
 pub use accept::{listen, serve};
 pub use budget::Budget;
-pub use clocks::PeerClocks;
 pub use dial::keep_linked;
 pub use peer::{Peer, PeerSnapshot, Peers};
 pub use proof_client::Unanswered;

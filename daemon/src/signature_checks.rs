@@ -11,8 +11,6 @@ use sinergi_proto::sync::CheckedAck;
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::wire;
 
-use crate::base::time::now_millis;
-
 /// Decodes the items of one frame and checks their signatures together. Returns one result per item, in order. Signatures that are in `known` are
 /// not checked again.
 pub(crate) fn receive_items(
@@ -34,24 +32,26 @@ pub(crate) fn check_receipt(
     peer: &AgencyId,
     federation: &str,
     charters: &Charters,
+    now: Option<u64>,
 ) -> Result<CheckedAck, ReceiptError> {
-    CheckedAck::open(ack, [own, peer], federation, charters, now_millis(), |note| {
+    CheckedAck::open(ack, [own, peer], federation, charters, now, |note| {
         Checkpoint::open(note, federation, peer, &charters.checkpoint_keys(peer)?).ok()
     })
 }
 
-/// An agency's checkpoint; `None` if it does not verify or has no valid time.
+/// An agency's checkpoint; `None` if it does not verify, or its time is after `now`, this node's confirmed clock in milliseconds since 1970.
 pub(crate) fn check_checkpoint(
     note: &[u8],
     peer: &AgencyId,
     federation: &str,
     charters: &Charters,
+    now: Option<u64>,
 ) -> Option<Checkpoint> {
     let keys = charters.newest().checkpoint_keys(peer)?;
     match Checkpoint::open(note, federation, peer, &keys) {
-        Ok(checkpoint) if checkpoint.has_time_by(now_millis()) => Some(checkpoint),
+        Ok(checkpoint) if !checkpoint.is_ahead_of(now) => Some(checkpoint),
         Ok(_) => {
-            tracing::debug!(%peer, "a checkpoint without a time, or with one that is still to come");
+            tracing::debug!(%peer, "a checkpoint with a time that is still to come");
             None
         }
         Err(error) => {

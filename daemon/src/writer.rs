@@ -27,20 +27,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_executor::block_on;
+use sinergi_proto::base::clock::Now;
 use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::base::limits;
 use sinergi_proto::engine::{
-    Answer, Around, Batch, BatchNumber, CommandError, CursorHeader, Engine, EngineConfig, Input, OldEntry, Recheck,
-    Snapshot, Surroundings,
+    Answer, Around, Batch, BatchNumber, Closed, CommandError, CursorHeader, Engine, EngineConfig, Input, OldEntry,
+    Recheck, Snapshot, Surroundings,
 };
-use sinergi_proto::transparency::cosigned_time::CosignedTime;
 use sinergi_proto::wire;
 use tokio::sync::{mpsc, watch};
 
 use crate::base::alarms::Alarms;
 use crate::base::node_limits;
-use crate::base::peer_clocks::SharedPeerClocks;
-use crate::base::time::Clocks;
+use crate::base::own_clock::SharedClock;
+use crate::base::time::now;
 use crate::rollback_guard::GuardService;
 use crate::storage::charters::CharterStore;
 use crate::storage::complaint_loader::OwnDataError;
@@ -108,8 +108,8 @@ pub struct WriterParts {
     pub answer_within_millis: u64,
     /// Where alarms go.
     pub alarms: Alarms,
-    /// The offset of the peers' clocks from this node's clock.
-    pub peer_clocks: SharedPeerClocks,
+    /// This node's wall clock.
+    pub clock: SharedClock,
     /// The rollback guard: it says whether this node may sign.
     pub guard: GuardService,
     /// The newest checkpoint that the ledger has recorded. Peers get this one until the node may sign.
@@ -121,7 +121,6 @@ pub struct Writer {
     engine: Engine,
     derivation: Derivation,
     outside: Outside,
-    clocks: Clocks,
     queue: mpsc::Receiver<Queued>,
     committer: Committer,
     rechecks: mpsc::Sender<Vec<Recheck>>,
@@ -137,21 +136,21 @@ pub struct Writer {
     handed_over: Option<BatchNumber>,
 }
 
-/// The sources of the engine's surroundings (charters, rollback guard, peers' clocks), and the state of them that the engine knows.
+/// The sources of the engine's surroundings (charters, rollback guard, the node's clock), and the state of them that the engine knows.
 struct Outside {
     charter_store: CharterStore,
     guard: GuardService,
-    peer_clocks: SharedPeerClocks,
+    clock: SharedClock,
     told: Surroundings,
 }
 
 impl Outside {
-    /// An input for each part that has changed since the last call.
-    fn news(&mut self) -> impl Iterator<Item = Input> + use<> {
+    /// An input for each part that has changed since the last call. `now` is the time of the next input.
+    fn news(&mut self, now: Now) -> impl Iterator<Item = Input> + use<> {
         self.told.news(Around {
             charters: self.charter_store.charters(),
             guard: self.guard.state(),
-            peers_ahead: self.peer_clocks.offset(),
+            own_clock: self.clock.state(now),
         })
     }
 }
@@ -168,14 +167,13 @@ impl Writer {
         leaf_cache: LeafCache,
     ) -> Result<(Self, WriterHandle, Rechecks), WriterError> {
         let WriterParts { own, federation, derivation, charter_store, adjacent, keys, alarms, .. } = parts;
-        let (recorded, peer_clocks) = (parts.recorded.unwrap_or_default(), parts.peer_clocks);
+        let recorded = parts.recorded.unwrap_or_default();
         let snapshot = snapshot(&ledger, &derivation, &adjacent)?;
         let owed = owed_after(derivation.reader())?;
         let (counts, store) = (derivation.counts(), derivation.store().clone());
         let (told_federation, told_charters) = (federation.clone(), charter_store.clone());
         let charters = charter_store.charters();
-        let cosigned = CosignedTime::recorded(&recorded, &own, ledger.epoch(), &charters);
-        let checkpoints = Checkpoints::new(&federation, &own, ledger.epoch(), &keys, cosigned);
+        let checkpoints = Checkpoints::new(&federation, &own, ledger.epoch(), &keys);
         let (head, head_receiver) = watch::channel(Head {
             epoch: ledger.epoch(),
             size: ledger.next_index(),
@@ -200,7 +198,6 @@ impl Writer {
         let commit_thread = CommitThread {
             checkpoints,
             leaf_cache,
-            peer_clocks: peer_clocks.clone(),
             store,
             own,
             counts,
@@ -213,23 +210,11 @@ impl Writer {
         let committer = Committer::start(commit_thread, ledger, handle.stop())?;
         let (rechecks, rechecks_receiver) = recheck::channel();
         let told = Surroundings::of_the_start(Arc::clone(&charters));
-        let outside = Outside { charter_store, guard: parts.guard, peer_clocks, told };
+        let outside = Outside { charter_store, guard: parts.guard, clock: parts.clock, told };
         let engine = Engine::open(snapshot, config, charters);
         let (batch, encoding, handed_over) = (Batch::default(), None, None);
-        let writer = Self {
-            engine,
-            derivation,
-            outside,
-            clocks: Clocks::start(),
-            queue,
-            committer,
-            rechecks,
-            tip,
-            owed,
-            batch,
-            encoding,
-            handed_over,
-        };
+        let writer =
+            Self { engine, derivation, outside, queue, committer, rechecks, tip, owed, batch, encoding, handed_over };
         Ok((writer, handle, rechecks_receiver))
     }
 
@@ -314,9 +299,9 @@ impl Writer {
 
     /// Gives the engine first the changes of its surroundings, then `input`.
     fn handle(&mut self, input: Input) -> Result<Answer, WriterError> {
-        let now = self.clocks.now();
+        let now = now();
         let Self { engine, derivation, batch, outside, .. } = self;
-        for news in outside.news() {
+        for news in outside.news(now) {
             let Answer::Nothing = engine.handle(news, now, derivation, batch)?.until_applied() else { continue };
         }
         // The commit thread sends this answer when it is durable.
@@ -327,7 +312,8 @@ impl Writer {
 
     /// Closes the batch and hands it to the commit thread, with the waiters for its answers.
     fn hand_over(&mut self, mut handover: Handover) -> Result<(), WriterError> {
-        let closed = self.engine.close(&mut self.batch);
+        let Closed { number: closed, seconds } = self.engine.close(&mut self.batch);
+        handover.seconds = seconds;
         self.encode_new()?;
         if closed.is_none() && handover.is_empty() {
             return Ok(());
@@ -436,6 +422,7 @@ fn snapshot(ledger: &Ledger, derivation: &Derivation, adjacent: &BTreeSet<Agency
         epoch: ledger.epoch(),
         size: ledger.next_index(),
         clock: store.own_clock()?,
+        ceiling: store.ceiling()?,
         deferred,
         duties: store.duties()?,
         new_peers,

@@ -17,6 +17,9 @@
 //! |---|---|
 //! | [`input`], [`batch`], [`record`], [`view`] | the engine's inputs and answers, its output, the ledger records, its reads |
 //! | [`commit`] | the steps after a batch is durable |
+//! | [`own_clock`], `peer_clocks` | whether this node's wall clock can be trusted |
+//! | `cosigned_time` | the time that the node's checkpoints carry |
+//! | `may_sign` | whether the node may sign now, and what it declines otherwise |
 //! | `surroundings` | changes around the engine that it has to be told of |
 //! | `write` | own entries: lodge, act |
 //! | `receive` | a peer's items: known, refused, deferred or admitted |
@@ -42,6 +45,7 @@ pub mod commit;
 pub mod deferred;
 pub mod error;
 pub mod input;
+pub mod own_clock;
 pub mod record;
 pub mod recovery;
 pub mod view;
@@ -49,7 +53,10 @@ pub mod view;
 mod automatic;
 mod backfill;
 mod case_cache;
+mod cosigned_time;
 mod epoch;
+mod may_sign;
+mod peer_clocks;
 mod pending;
 mod receive;
 mod refusal_quota;
@@ -64,15 +71,16 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-pub use batch::{Batch, BatchNumber, Destroy, Recheck, Warning};
+pub use batch::{Batch, BatchNumber, Closed, Destroy, Recheck, Warning};
 pub use case::{Case, Duties};
 pub use case_cache::{CaseCache, CaseCacheLimits};
 pub use deferred::DeferredItems;
 pub use error::{CommandError, DeliveryError};
 pub use input::{Act, Acted, Answer, Delivery, Input, KeptAs, KeptItem, Lodge, Lodged, OldEntry, Retried, Withheld};
+pub use own_clock::{ClockProblem, ClockState, OwnClock};
 pub use record::{
-    CursorHeader, DeferredDoneHeader, DeferredHeader, External, ItemKey, LeafHeader, PeerCursor, ReceiptHeader, Record,
-    RefusedHeader, RoutingHeader, SeenHeader,
+    CeilingHeader, CursorHeader, DeferredDoneHeader, DeferredHeader, External, ItemKey, LeafHeader, PeerCursor,
+    ReceiptHeader, Record, RefusedHeader, RoutingHeader, SeenHeader,
 };
 pub use surroundings::{Around, Surroundings};
 pub use view::View;
@@ -89,6 +97,7 @@ use crate::transparency::rollback_guard::GuardState;
 use crate::wire::{self, entry::Body};
 
 use backfill::Backfill;
+use cosigned_time::CosignedTime;
 use pending::Pending;
 use refusal_quota::RefusalQuota;
 use rejudge::Rechecking;
@@ -140,6 +149,8 @@ pub struct Snapshot {
     pub size: LedgerIndex,
     /// The clock of the newest own entry.
     pub clock: HybridClock,
+    /// The latest time that may have been cosigned in this epoch, in seconds since 1970; 0 if none was.
+    pub ceiling: u64,
     /// The deferred items, each with the bytes of its `Item`.
     pub deferred: Vec<(DeferredHeader, Vec<u8>)>,
     /// Complaints that may need an automatic action, or hold contents to destroy.
@@ -155,8 +166,11 @@ pub struct Engine {
     config: EngineConfig,
     charters: Arc<Charters>,
     guard: GuardState,
-    /// How far most peers' clocks are ahead of this node's, in milliseconds.
-    clock_offset: i64,
+    /// The state of this node's wall clock.
+    own_clock: ClockState,
+    /// The time of the last input.
+    now: Now,
+    cosigned: CosignedTime,
 
     epoch: Epoch,
     next_leaf: LedgerIndex,
@@ -189,7 +203,7 @@ pub struct Engine {
 impl Engine {
     /// An engine over an open ledger: everything in the ledger is durable and readable. It waits for the rollback guard.
     pub fn open(snapshot: Snapshot, config: EngineConfig, charters: Arc<Charters>) -> Self {
-        let Snapshot { epoch, size, clock, deferred, duties, new_peers, seen } = snapshot;
+        let Snapshot { epoch, size, clock, ceiling, deferred, duties, new_peers, seen } = snapshot;
         let mut items = DeferredItems::new(config.quotas);
         for (header, item) in deferred {
             items.add(header, BatchNumber::default(), &item, &config.federation);
@@ -198,7 +212,9 @@ impl Engine {
         let open = BatchNumber::default().next();
         Self {
             guard: GuardState::Waiting,
-            clock_offset: 0,
+            own_clock: ClockState::default(),
+            now: Now::default(),
+            cosigned: CosignedTime::of_a_start(ceiling),
             epoch,
             next_leaf: size,
             clock,
@@ -233,9 +249,10 @@ impl Engine {
         batch: &mut Batch,
     ) -> Result<Withheld<Answer>, V::Error> {
         self.cases.make_room(self.applied);
+        self.now = now;
         let answer = match input {
             Input::Guard(state) => self.note(|engine| engine.guard = state),
-            Input::PeerClocks(offset) => self.note(|engine| engine.clock_offset = offset),
+            Input::Clock(state) => self.note(|engine| engine.own_clock = state),
             Input::Charters(charters) => self.note(|engine| {
                 engine.charters = charters;
                 engine.deferred.time_passed();
@@ -251,7 +268,10 @@ impl Engine {
                 self.note(|engine| keys.for_each(|key| engine.put_back(key)))
             }
             input if self.guard != GuardState::Clear => self.decline(&input),
-            input => self.decide_on(input, now.wall_millis, view, batch)?,
+            input => {
+                self.renew_time(batch);
+                self.decide_on(input, now.wall_millis, view, batch)?
+            }
         };
         Ok(Withheld::new(answer))
     }
@@ -296,6 +316,7 @@ impl Engine {
                 self.deferred.time_passed();
                 self.unsigned_told.clear();
                 self.warn_of_unkept_refusals(now, batch);
+                self.warn_of_cosigned_time(batch);
                 self.act_by_itself(now, view, batch)?;
                 Answer::Nothing
             }
@@ -308,18 +329,19 @@ impl Engine {
                 self.record(Record::Cursor(header), batch);
                 Answer::Nothing
             }
-            Input::Guard(_) | Input::PeerClocks(_) | Input::Charters(_) | Input::Applied(_) | Input::Work => {
-                Answer::Nothing
-            }
+            Input::Guard(_) | Input::Clock(_) | Input::Charters(_) | Input::Applied(_) | Input::Work => Answer::Nothing,
         })
     }
 
-    /// Closes the open batch, opens the next one and returns the number of the closed one. `None` if the batch was empty: it stays open.
+    /// Closes the open batch and opens the next one. An empty batch stays open.
     ///
-    /// The new own entries are signed here, with one signature for each [`limits::SIGNED_BATCH`] of them. The signatures are the last records.
-    pub fn close(&mut self, batch: &mut Batch) -> Option<BatchNumber> {
+    /// The new own entries are signed here, with one signature for each [`limits::SIGNED_BATCH`] of them. The signatures are the last records. The
+    /// time of the checkpoint over the batch is fixed here as well, so that no entry of the next batch is dated before it, however long the
+    /// signature takes.
+    pub fn close(&mut self, batch: &mut Batch) -> Closed {
+        let seconds = self.time_to_cosign(batch);
         if batch.is_empty() {
-            return None;
+            return Closed { number: None, seconds };
         }
         let unsigned = std::mem::take(&mut batch.unsigned);
         for part in unsigned.chunks(limits::SIGNED_BATCH) {
@@ -330,7 +352,7 @@ impl Engine {
         let closed = self.open;
         self.open = closed.next();
         self.pending.open_next(self.open, self.next_leaf);
-        Some(closed)
+        Closed { number: Some(closed), seconds }
     }
 
     /// Whether [`Input::Work`] has something to do now.
@@ -380,23 +402,6 @@ impl Engine {
         self.pending.applied(number);
     }
 
-    /// Declines an input while the guard is not clear, because peers may have seen another ledger. Peers send their frames again later.
-    fn decline(&self, input: &Input) -> Answer {
-        let error = match self.guard {
-            GuardState::SetBack => CommandError::SetBack,
-            GuardState::Waiting | GuardState::Clear => CommandError::PeersNotHeard,
-        };
-        match input {
-            Input::Lodge(_) => Answer::Lodged(Err(error)),
-            Input::Act(_) => Answer::Acted(Err(error)),
-            Input::Witness(_) => Answer::Witnessed(Err(error)),
-            Input::Retry(_) => Answer::Retried(Err(error)),
-            Input::Declare(_) => Answer::Declared(Err(error)),
-            Input::Deliver(_) => Answer::Delivered(Err(DeliveryError::MayNotSign)),
-            _ => Answer::Nothing,
-        }
-    }
-
     /// Does a slice of the backlog. Destroying contents needs no signature, so it does not wait for the guard.
     fn work<V: View>(&mut self, view: &mut V, batch: &mut Batch) -> Result<(), V::Error> {
         self.destroy_from_before(view, batch)?;
@@ -438,6 +443,7 @@ impl Engine {
                 batch.destroy.insert(Destroy::DeferredItem(header.item));
             }
             Record::Routing(RoutingHeader::BackfillDone { peer }) => self.backfill.completed(peer),
+            Record::Ceiling(header) => self.cosigned.raise(header.seconds),
             Record::Signature { .. }
             | Record::Routing(RoutingHeader::Leaf { .. })
             | Record::Receipt { .. }
@@ -450,18 +456,6 @@ impl Engine {
     /// Whether the batch has room for more backlog.
     fn has_room(&self, batch: &Batch) -> bool {
         batch.bytes < self.config.batch_bytes
-    }
-
-    /// The reason why the node may not sign now; `None` if it may.
-    fn may_not_sign(&self) -> Option<CommandError> {
-        match self.guard {
-            GuardState::SetBack => return Some(CommandError::SetBack),
-            GuardState::Waiting => return Some(CommandError::PeersNotHeard),
-            GuardState::Clear => {}
-        }
-        let bound = i64::try_from(limits::CLOCK_AHEAD.as_millis()).unwrap_or(i64::MAX);
-        (self.clock_offset.saturating_abs() > bound)
-            .then_some(CommandError::Clock { offset_seconds: self.clock_offset / 1000 })
     }
 
     fn routing_context(&self) -> RoutingContext<'_> {

@@ -33,7 +33,6 @@ mod gossip;
 mod handshake;
 mod jobs;
 mod keepalive;
-mod peer_clocks;
 mod proof_client;
 mod proof_server;
 mod reception;
@@ -49,7 +48,6 @@ pub use event::{
 };
 pub use handshake::{HANDSHAKE_WITHIN, PROTOCOL_MAX, PROTOCOL_MIN};
 pub use jobs::JobId;
-pub use peer_clocks::PeerClocks;
 pub use reception::{Receiver, ReceiverEvent, ReceiverOutput};
 pub use session::Session;
 pub use window::Window;

@@ -7,14 +7,12 @@
 //! | [`receipt`] | checks a peer's receipts by the charter |
 //! | [`watch`] | checks that all checkpoints of an agency are of one growing ledger |
 //! | [`audit`] | compares another agency's ledger with the own records |
-//! | [`cosigned_time`] | gives the time that a node cosigns on its own checkpoints |
 //! | [`evidence`] | accusations, their judge, and the evidence file |
 //! | [`proofs`] | answers questions about the own ledger with proofs |
 //! | [`lodging_proof`] | the citizen's receipt |
 //! | [`rollback_guard`] | stops a node whose own ledger was set back |
 
 pub mod audit;
-pub mod cosigned_time;
 pub mod evidence;
 pub mod lodging_proof;
 pub mod proofs;

@@ -1,6 +1,7 @@
 /*
- * A wall clock that a test sets. This library is preloaded into a node (LD_PRELOAD). It adds the seconds in the mapped file SINERGI_CLOCK to the
- * system's wall clock. Other clocks and timers are unchanged.
+ * Clocks that a test sets. This library is preloaded into a node (LD_PRELOAD). The mapped file SINERGI_CLOCK holds two numbers of seconds: by how
+ * much the wall clock is wrong, and how much time has passed that did not really pass. The wall clock shows both, the clock since the start of the
+ * machine shows the second. Other clocks and timers are unchanged.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -12,16 +13,17 @@
 #include <time.h>
 #include <unistd.h>
 
-static const volatile int64_t *ahead;
+/* The error of the wall clock, and the time that passed. */
+static const volatile int64_t *seconds;
 
 __attribute__((constructor)) static void begin(void)
 {
     const char *path = getenv("SINERGI_CLOCK");
     int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    void *mapped = file >= 0 ? mmap(NULL, sizeof *ahead, PROT_READ, MAP_SHARED, file, 0) : MAP_FAILED;
+    void *mapped = file >= 0 ? mmap(NULL, 2 * sizeof *seconds, PROT_READ, MAP_SHARED, file, 0) : MAP_FAILED;
     if (mapped == MAP_FAILED)
         abort();
-    ahead = mapped;
+    seconds = mapped;
     close(file);
 }
 
@@ -31,8 +33,12 @@ int clock_gettime(clockid_t clock, struct timespec *now)
     if (!real)
         real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
     int result = real(clock, now);
-    if (result == 0 && ahead && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
-        now->tv_sec += *ahead;
+    if (result != 0 || !seconds)
+        return result;
+    if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)
+        now->tv_sec += seconds[0] + seconds[1];
+    else if (clock == CLOCK_BOOTTIME)
+        now->tv_sec += seconds[1];
     return result;
 }
 

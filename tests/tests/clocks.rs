@@ -6,6 +6,7 @@ use sinergi_proto::base::ids::ComplaintId;
 use sinergi_proto::base::refusal::DeferralCode;
 use sinergi_proto::operator_api;
 use sinergi_proto::operator_api::act_request::Act;
+use sinergi_proto::wire;
 use sinergi_tests::clock::Clock;
 use sinergi_tests::federation::{TestFederation, TestNode, complaint_about, hierarchy, province_and_city};
 use sinergi_tests::program::run_on;
@@ -132,7 +133,7 @@ async fn a_peer_that_was_away_for_seven_days_gets_everything_that_was_done_meanw
     federation.stop_node(PROVINCE).await;
     let mut meanwhile = Vec::new();
     for day in 1..=7 {
-        clock.set_ahead(day * DAY);
+        clock.set_passed(day * DAY);
         let lodged = city.lodges(&format!("Hari {day}")).await.complaint;
         city.forwards(lodged, PROVINCE).await;
         meanwhile.push(lodged);
@@ -143,7 +144,7 @@ async fn a_peer_that_was_away_for_seven_days_gets_everything_that_was_done_meanw
     assert!(away.linked_since == 0 && away.queue_depth == 14, "{away:?}");
     assert_eq!(days(away.oldest_queued, newest + 60_000), 6, "the operator sees how long the oldest item has waited");
 
-    clock.set_ahead(7 * DAY + 3600);
+    clock.set_passed(7 * DAY + 3600);
     federation.start_node(PROVINCE).await;
     federation.linked().await;
     let province = federation.node(PROVINCE).await;
@@ -211,4 +212,143 @@ async fn entries_from_a_clock_that_was_ahead_wait_and_delay_nothing_else() {
     let entries: BTreeSet<_> = waiting.into_iter().map(|item| item.entry_id).collect();
     assert_eq!(entries.len(), 2, "both that were written ahead of time, and nothing else");
     city.has_a_sound_ledger().await;
+}
+
+/// RFC 3339 for a time so many seconds from now.
+fn time_in(seconds: i64) -> String {
+    let now = jiff::Timestamp::now();
+    (now + jiff::SignedDuration::from_secs(seconds)).to_string()
+}
+
+/// Asserts that an audit of all linked agencies by `auditor` finds nothing.
+fn audits_find_nothing(federation: &TestFederation, auditor: &str) {
+    let said = run_on(&federation.folder_of(auditor), &["audit", "--all", "--output", "json"]);
+    assert_eq!(said.code, 0, "{auditor}: {said:?}");
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_ahead_for_seconds_under_load_convicts_nobody_and_delays_nothing() {
+    let (federation, clock) = four_nodes().await;
+    let (city, province) = (federation.node(CITY).await, federation.node(PROVINCE).await);
+    let jump = async {
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        clock.set_ahead(30 * DAY);
+        tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+        clock.set_ahead(0);
+    };
+    let load = async {
+        let (mut lodged, mut declined) = (Vec::new(), 0);
+        // Until the clock is right again, and a while longer.
+        while lodged.len() < 300 || declined == 0 {
+            match city.lodges_request(complaint_about("Beban")).await {
+                Ok(one) => {
+                    lodged.push(one.complaint);
+                    let reason = wire::ForwardReason::Competence.into();
+                    let offer = operator_api::Forward { to: PROVINCE.to_owned(), reason, answer_by: 0 };
+                    // The clock may have jumped in between.
+                    let _ = city.acts(one.complaint, Act::Forward(offer), None).await;
+                }
+                Err(refused) => {
+                    assert!(refused.message().contains("clock"), "{refused:?}");
+                    declined += 1;
+                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                }
+            }
+        }
+        lodged
+    };
+    let ((), lodged) = tokio::join!(jump, load);
+    hand_over(&city, &province, "Sesudahnya").await;
+    province.has_an_empty_outbox().await;
+    city.has_an_empty_outbox().await;
+    assert_eq!(province.deferred().await, [], "nothing is dated ahead");
+    assert!(city.lists().await.len() >= lodged.len());
+    for auditor in ["kemendagri", "ombudsman", PROVINCE] {
+        audits_find_nothing(&federation, auditor);
+    }
+    city.agrees_with(&province).await;
+}
+
+#[tokio::test]
+async fn a_node_that_is_alone_after_a_jump_waits_for_its_operator_whose_own_clock_must_agree() {
+    let mut federation = TestFederation::make(province_and_city());
+    let clock = Clock::right();
+    federation.process_mut(CITY).set_environment(clock.environment());
+    federation.start_node(CITY).await;
+    let (city, folder) = (federation.node(CITY).await, federation.folder_of(CITY));
+    let lodged = city.lodges("Sendiri").await.complaint.to_string();
+    assert!(!city.status().await.clock_confirmed, "nobody agrees with it");
+    let receipt = folder.join("receipt");
+    let charter = federation.folder().join("charter.note");
+    std::fs::write(&charter, federation.charter()).expect("written");
+    let shown = |lodged: &str| {
+        std::fs::remove_file(&receipt).ok();
+        let path = receipt.to_str().expect("a path");
+        let made = run_on(&folder, &["receipt", lodged, "--to", path]);
+        assert_eq!(made.code, 0, "{made:?}");
+        let charter = charter.to_str().expect("a path");
+        run_on(&folder, &["receipt", "--verify", path, "--charter", charter]).out
+    };
+    assert!(shown(&lodged).contains("its clock was not confirmed then"), "{}", shown(&lodged));
+
+    let said = run_on(&folder, &["confirm", "clock", &time_in(DAY)]);
+    assert!(said.code == 4 && said.err.contains("more than 300 s apart"), "{said:?}");
+    let said = run_on(&folder, &["confirm", "clock", &time_in(0)]);
+    assert!(said.code == 0 && said.out.contains("is confirmed"), "{said:?}");
+    assert!(city.status().await.clock_confirmed);
+    let lodged = city.lodges("Dengan waktu").await.complaint.to_string();
+    assert!(shown(&lodged).contains("at the latest"), "{}", shown(&lodged));
+
+    clock.set_ahead(30 * DAY);
+    let refused = city.lodges_request(complaint_about("Ditolak")).await.expect_err("it jumped");
+    assert!(refused.message().contains("jumped by 2592000 s"), "{refused:?}");
+    // A month that passes is no jump.
+    clock.set_ahead(0);
+    clock.set_passed(30 * DAY);
+    city.lodges("Sebulan kemudian").await;
+    assert!(city.status().await.clock_confirmed, "both clocks have advanced together");
+}
+
+#[tokio::test]
+async fn a_clock_that_was_confirmed_wrongly_stops_the_node_and_a_new_epoch_keeps_every_text() {
+    let mut federation = TestFederation::make(province_and_city());
+    let clock = Clock::right();
+    federation.process_mut(CITY).set_environment(clock.environment());
+    let province_clock = Clock::right();
+    federation.process_mut(PROVINCE).set_environment(province_clock.environment());
+    clock.set_ahead(DAY);
+    federation.start_node(CITY).await;
+    let (city, folder) = (federation.node(CITY).await, federation.folder_of(CITY));
+    let said = run_on(&folder, &["confirm", "clock", &time_in(DAY)]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let ahead = city.lodges("Dari besok").await.complaint;
+    clock.set_ahead(0);
+    let said = run_on(&folder, &["confirm", "clock", &time_in(0)]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let refused = city.lodges_request(complaint_about("Ditolak")).await.expect_err("it would look back-dated");
+    assert!(refused.message().contains("would look back-dated"), "{refused:?}");
+    city.sees_status(|status| status.alarms.iter().any(|alarm| alarm.contains("back-dated"))).await;
+
+    federation.stop_node(CITY).await;
+    let said = run_on(&folder, &["recover", "--epoch", "2", "--yes"]);
+    assert!(said.code == 4 && said.err.contains("--time"), "{said:?}");
+    let said = run_on(&folder, &["recover", "--epoch", "2", "--yes", "--time", &time_in(DAY)]);
+    assert!(said.code == 4 && said.err.contains("more than 300 s apart"), "{said:?}");
+    let said = run_on(&folder, &["recover", "--epoch", "2", "--yes", "--time", &time_in(0)]);
+    assert_eq!(said.code, 0, "{said:?}");
+    federation.start_all().await;
+    let (city, province) = (federation.node(CITY).await, federation.node(PROVINCE).await);
+    hand_over(&city, &province, "Tepat waktu").await;
+    city.has_an_empty_outbox().await;
+    audits_find_nothing(&federation, PROVINCE);
+    assert_eq!(city.status().await.deferred, 1, "what is dated ahead waits until then");
+    federation.stop_node(CITY).await;
+    federation.stop_node(PROVINCE).await;
+    [&clock, &province_clock].iter().for_each(|clock| clock.set_passed(DAY));
+    federation.start_all().await;
+    let city = federation.node(CITY).await;
+    city.sees_status(|status| status.deferred == 0).await;
+    let detail = city.shows(ahead).await.expect("it is kept");
+    assert!(detail.timeline[0].content.iter().any(|content| content.text.is_some()), "with its text");
+    audits_find_nothing(&federation, PROVINCE);
 }

@@ -1,28 +1,88 @@
-//! Asks the operator before a command that cannot be undone.
-//!
-//! Invariant: without a terminal there is no question, and the command is not carried out.
+//! `sinergi confirm …`: vouches for something that the node cannot know by itself.
 
-use std::io::{self, IsTerminal, Write};
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use serde::Serialize;
+use sinergi_proto::operator_api::ConfirmClockRequest;
 
 use crate::failure::Failure;
+use crate::options::Context;
+use crate::output::Output;
+use crate::view::moment;
+use crate::when::{Moment, milliseconds};
 
-/// Explains the command, and asks for a yes.
-///
-/// # Errors
-/// There is no terminal, or the answer is not yes.
-pub(super) fn confirm(explanation: &str, question: &str) -> Result<(), Failure> {
-    let declined = || {
-        Failure::refused("not confirmed: nothing was changed")
-            .help("repeat the command with --yes to do it without a question")
-    };
-    let mut said = io::stderr().lock();
-    // If stderr is closed, the operator cannot see the question.
-    writeln!(said, "{explanation}").map_err(|_| declined())?;
-    if !io::stdin().is_terminal() {
-        return Err(declined());
+/// The commands that vouch for something.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Say that the node's clock is right
+    Clock(ClockArgs),
+}
+
+/// Options of `confirm clock`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = ABOUT)]
+pub struct ClockArgs {
+    /// The time now, from a clock that you trust: RFC 3339, as in "2026-03-01T14:05:00+07:00"
+    #[arg(value_name = "TIME", value_parser = exact)]
+    pub time: Timestamp,
+}
+
+const ABOUT: &str = "\
+A node compares its clock with its peers' clocks. While no peer confirms it, the node's checkpoints carry no time; after a jump, the node authors
+nothing. Where no peer can be reached, the operator can confirm the clock instead. The node checks that its clock shows the given time.";
+
+/// The confirmed clock.
+#[derive(Debug, Serialize)]
+struct ConfirmedClock {
+    /// The time that the node's clock shows.
+    shows: Option<Timestamp>,
+}
+
+/// Runs the command.
+pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
+    match command {
+        Command::Clock(args) => confirm_clock(&args, context).await,
     }
-    write!(said, "{question} [y/N]? ").and_then(|()| said.flush()).map_err(|_| declined())?;
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer).map_err(|_| declined())?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(declined()) }
+}
+
+async fn confirm_clock(args: &ClockArgs, context: &Context) -> Result<(), Failure> {
+    let mut node = context.connect().await?;
+    let request = ConfirmClockRequest { at: milliseconds(args.time) };
+    let answer = node.api.confirm_clock(request).await;
+    let reply = answer.map_err(|status| Failure::from_status("confirm the clock", &status))?.into_inner();
+    context.output.document(&ConfirmedClock { shows: moment(reply.shows) }, sentence)
+}
+
+fn sentence(output: &Output, clock: &ConfirmedClock) -> String {
+    let shows = clock.shows.map_or_else(|| "an unknown time".to_owned(), |shows| output.clock_and_zone(shows));
+    format!("The node's clock shows {shows} and is confirmed. Its checkpoints carry the time until the clock jumps.")
+}
+
+/// An exact time.
+pub(crate) fn exact(text: &str) -> Result<Timestamp, String> {
+    match text.parse() {
+        Ok(Moment::Exact(time)) => Ok(time.timestamp()),
+        Ok(Moment::Day(day)) => Err(format!("{day} is a day: write the time as well, as in \"{day}T14:05:00+07:00\"")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_exact_time_confirms_a_clock() {
+        assert_eq!(exact("2026-03-01T14:05:00+07:00").map(|time| time.as_second()), Ok(1_772_348_700));
+        assert!(exact("2026-03-01").is_err_and(|error| error.contains("2026-03-01T14:05:00+07:00")));
+        assert!(exact("noon").is_err());
+    }
+
+    #[test]
+    fn the_confirmed_time_is_shown() {
+        let output = Output::fixed(Timestamp::UNIX_EPOCH);
+        let clock = ConfirmedClock { shows: moment(1_772_348_700_000) };
+        let expected = "The node's clock shows 2026-03-01 07:05:00 UTC and is confirmed. Its checkpoints carry the time until the clock jumps.";
+        assert_eq!(sentence(&output, &clock), expected);
+    }
 }

@@ -4,16 +4,19 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Timestamp;
 use serde::Serialize;
 use sinergi_config::Config;
 use sinergi_daemon::node::recover::{RecoverError, Recovery};
 use sinergi_daemon::writer::DeclareError;
 use sinergi_proto::base::ids::Epoch;
+use sinergi_proto::base::limits;
 use sinergi_proto::engine::recovery::{Plan, PlanError};
 use sinergi_proto::transparency::rollback_guard::Extent;
 use sinergi_proto::wire;
 
-use super::confirm::confirm;
+use super::confirm::exact;
+use super::question::ask;
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::safe;
@@ -27,6 +30,9 @@ pub struct RecoverArgs {
     /// Begin this epoch: if nothing shows that the ledger was set back, or if a later epoch than the known ones has begun before
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(2..))]
     pub epoch: Option<u32>,
+    /// The time now, from a clock that you trust (RFC 3339): if this machine's clock does not fit the times in the ledger
+    #[arg(long, value_name = "TIME", value_parser = exact)]
+    pub time: Option<Timestamp>,
     /// Do not ask for confirmation
     #[arg(long)]
     pub yes: bool,
@@ -55,10 +61,14 @@ struct Recovered {
 /// Runs the command.
 pub fn run(args: &RecoverArgs, context: &Context) -> Result<(), Failure> {
     let (folder, config) = context.target.files()?;
-    let recovery = Recovery::prepare(&config, args.epoch.map(Epoch)).map_err(|error| failure(&config, error))?;
+    if let Some(time) = args.time {
+        fits(context.output.now, time)?;
+    }
+    let recovery = Recovery::prepare(&config, args.epoch.map(Epoch), args.time.is_some());
+    let recovery = recovery.map_err(|error| failure(&config, error))?;
     let plan = recovery.plan().clone();
     if !args.yes {
-        confirm(&question(&config, &plan), &format!("Begin epoch {}", plan.epoch))?;
+        ask(&question(&config, &plan), &format!("Begin epoch {}", plan.epoch))?;
     }
     let reason = match args.reason {
         Reason::DiskLost => wire::ResetReason::DiskLost,
@@ -83,6 +93,17 @@ pub fn run(args: &RecoverArgs, context: &Context) -> Result<(), Failure> {
         kept: done.kept,
     };
     context.output.document(&recovered, |_, recovered| page(folder.display().to_string(), recovered))
+}
+
+/// Checks that this machine's clock shows the time that the operator's clock shows.
+fn fits(shows: Timestamp, time: Timestamp) -> Result<(), Failure> {
+    let apart = shows.duration_since(time).unsigned_abs();
+    if apart > limits::CLOCK_AHEAD {
+        let most = limits::CLOCK_AHEAD.as_secs();
+        let what = format!("this machine's clock shows {shows:.0}, and yours {time:.0}: more than {most} s apart");
+        return Err(Failure::refused(what).help("set the machine's clock (NTP), then repeat the command"));
+    }
+    Ok(())
 }
 
 fn page(folder: String, recovered: &Recovered) -> String {
@@ -125,9 +146,10 @@ fn failure(config: &Config, error: RecoverError) -> Failure {
     let what = format!("{} cannot begin a new epoch", config.agency);
     match error {
         RecoverError::Plan(PlanError::NotNew { .. }) => Failure::usage(what).because(error),
-        RecoverError::Running(_) | RecoverError::Plan(_) | RecoverError::Declare(DeclareError::Command(_)) => {
-            Failure::refused(what).because(error)
-        }
+        RecoverError::Running(_)
+        | RecoverError::Clock { .. }
+        | RecoverError::Plan(_)
+        | RecoverError::Declare(DeclareError::Command(_)) => Failure::refused(what).because(error),
         error => Failure::failed(what)
             .because(error)
             .help("the old ledger was not changed; remove the cause and repeat the command"),

@@ -91,9 +91,19 @@ fn figures(output: &Output, status: &NodeStatus) -> Vec<String> {
         row("ledger", grouped(status.ledger_size), format!("leaves in epoch {}", status.epoch)),
         row("writer queue", grouped(status.writer_queue), "submissions wait".to_owned()),
         row("disk", bytes(status.disk_bytes), String::new()),
+        clock(row, status),
         row("charter", format!("version {}", status.charter_version), String::new()),
         row("program", safe::line(&status.version), String::new()),
     ]
+}
+
+/// The row about the node's clock.
+fn clock(row: impl Fn(&str, String, String) -> String, status: &NodeStatus) -> String {
+    if status.clock_confirmed {
+        row("clock", "confirmed".to_owned(), String::new())
+    } else {
+        row("clock", "unconfirmed".to_owned(), "checkpoints carry no time until a peer agrees".to_owned())
+    }
 }
 
 fn plural(count: u64) -> &'static str {
@@ -172,6 +182,7 @@ only here                    0  texts that no peer has acknowledged
 ledger                  12,345  leaves in epoch 1
 writer queue                 0  submissions wait
 disk                  3.00 MiB
+clock              unconfirmed  checkpoints carry no time until a peer agrees
 charter              version 3
 program                  0.1.0";
         assert_eq!(screen, expected);

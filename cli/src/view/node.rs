@@ -48,6 +48,8 @@ document! {
         disk_bytes: u64,
         /// The number of submissions that wait for the writer.
         writer_queue: u64,
+        /// Whether peers or the operator have confirmed its clock. Otherwise its checkpoints carry no time.
+        clock_confirmed: bool,
         /// The alarms. Each says what happened and what to do.
         alarms: Vec<String>,
     }

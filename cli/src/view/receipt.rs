@@ -77,7 +77,7 @@ pub struct ProvenLodging {
     pub class: String,
     /// The time of the lodging, by the agency's clock.
     pub lodged_at: Option<Timestamp>,
-    /// The time at which the agency signed that its ledger has the entry.
+    /// The time at which the agency signed that its ledger has the entry. `None`: its clock was not confirmed then.
     pub in_ledger_at: Option<Timestamp>,
     /// The ledger's origin: `<federation>/<agency>/<epoch>`.
     pub ledger: String,
@@ -103,7 +103,7 @@ impl ProvenLodging {
             area: present(lodging.lodged.area.clone()),
             class: word(lodging.lodged.class.to_wire().as_str_name(), "CONTENT_CLASS_"),
             lodged_at: moment(lodging.lodged_at),
-            in_ledger_at: moment(lodging.in_ledger_at.saturating_mul(1000)),
+            in_ledger_at: lodging.in_ledger_at.and_then(|seconds| moment(seconds.saturating_mul(1000))),
             ledger: checkpoint::origin(&charter.federation, &lodging.agency, lodging.epoch),
             leaf_index: lodging.index.0,
             ledger_size: lodging.size,

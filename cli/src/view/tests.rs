@@ -141,6 +141,7 @@ fn status() -> operator_api::NodeStatus {
         disk_bytes: 15,
         alarms: vec![text("alarm")],
         writer_queue: 16,
+        clock_confirmed: true,
     }
 }
 

@@ -1,6 +1,5 @@
 //! The clocks: the only file of the daemon that reads the system's time.
 
-use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sinergi_proto::base::clock::Now;
@@ -15,7 +14,7 @@ pub fn now_millis() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The two clocks that proto's state machines need: the wall clock, and a monotonic clock that starts with [`Clocks::start`].
+/// The clocks of a session: the wall clock, and the clock of tokio's timers, which starts with [`Clocks::start`].
 #[derive(Clone, Copy, Debug)]
 pub struct Clocks {
     began: Instant,
@@ -43,8 +42,10 @@ impl Clocks {
     }
 }
 
-/// Both clocks now, the same for the whole program: the one that only goes forward counts from when it was first asked for.
-pub(crate) fn clocks() -> Now {
-    static CLOCKS: OnceLock<Clocks> = OnceLock::new();
-    CLOCKS.get_or_init(Clocks::start).now()
+/// Both clocks now. The one that only goes forward counts from the start of the machine, also while it is suspended: it is the same for the whole
+/// program, and only a jump of the wall clock moves the two against each other.
+pub fn now() -> Now {
+    let since_start = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let nanos = i128::from(since_start.tv_sec) * 1_000_000_000 + i128::from(since_start.tv_nsec);
+    Now { wall_millis: now_millis(), mono_nanos: u64::try_from(nanos).unwrap_or(u64::MAX) }
 }

@@ -21,16 +21,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use sinergi_config::Config;
-use sinergi_proto::base::ids::Epoch;
+use sinergi_proto::base::ids::{Epoch, LedgerIndex};
 use sinergi_proto::engine::recovery::{self, Part, Plan, PlanError, TakenOver};
-use sinergi_proto::transparency::rollback_guard::Extent;
+use sinergi_proto::engine::{ClockProblem, OwnClock};
+use sinergi_proto::transparency::rollback_guard::{Extent, ShownLedger};
 use sinergi_proto::wire;
 
 use super::error::NodeError;
 use super::folder::{check_membership, finish_recovery, ledger_path, recovering, store_path};
 use crate::base::alarms::Alarms;
 use crate::base::error_chain::one_line;
-use crate::base::peer_clocks::SharedPeerClocks;
+use crate::base::own_clock::SharedClock;
+use crate::base::time;
 use crate::rollback_guard::{self, GuardService, OwnKeys, OwnLedger, SightingsError};
 use crate::storage::charters::CharterStore;
 use crate::storage::complaint_loader::OwnDataError;
@@ -38,6 +40,7 @@ use crate::storage::derivation::Derivation;
 use crate::storage::keys::SigningKeys;
 use crate::storage::leaf_cache::LeafCache;
 use crate::storage::ledger::{self, Ledger, LedgerOptions, LedgerReader, OpenError, Salvage};
+use crate::storage::record_codec;
 use crate::storage::store::{self, StoreError};
 use crate::writer::{DeclareError, Writer, WriterError, WriterParts};
 
@@ -52,6 +55,15 @@ pub enum RecoverError {
     /// The node is running.
     #[error("the node runs: it holds {}; stop it first", .0.display())]
     Running(PathBuf),
+    /// The clock does not fit the times in the old ledger.
+    #[error(
+        "this machine's clock is {after} s after the newest time in the old ledger: set the clock (NTP). If it is right, repeat the command with \
+         --time and the time that your own clock shows"
+    )]
+    Clock {
+        /// How long after the newest time in the ledger it is, in seconds; negative if it is before.
+        after: i64,
+    },
     /// The plan for a new epoch is not possible.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -93,6 +105,14 @@ enum Old {
 }
 
 impl Old {
+    /// The time of the newest leaf, in milliseconds since 1970, if it can be read.
+    fn newest_time(&self) -> Option<u64> {
+        let (reader, _) = self.reader()?;
+        let last = reader.size().checked_sub(1)?;
+        let leaf = reader.leaf(LedgerIndex(last)).ok()?;
+        Some(record_codec::leaf_header(&leaf).ok()?.at)
+    }
+
     /// A reader for the readable part, and whether that is the whole ledger.
     fn reader(&self) -> Option<(LedgerReader, bool)> {
         match self {
@@ -124,11 +144,12 @@ pub struct Recovery<'a> {
 }
 
 impl<'a> Recovery<'a> {
-    /// Reads the node's folder and plans. `epoch` is the epoch to begin; `None` means the one after the newest known.
+    /// Reads the node's folder and plans. `epoch` is the epoch to begin; `None` means the one after the newest known. With `trusts_clock` the operator
+    /// says that the clock is right; otherwise it must fit the times in the old ledger.
     ///
     /// # Errors
     /// No new epoch can be begun.
-    pub fn prepare(config: &'a Config, epoch: Option<Epoch>) -> Result<Self, RecoverError> {
+    pub fn prepare(config: &'a Config, epoch: Option<Epoch>, trusts_clock: bool) -> Result<Self, RecoverError> {
         let keys = SigningKeys::load(&config.keys).map_err(NodeError::Keys)?;
         let charter_store = CharterStore::load(&config.charter).map_err(NodeError::from)?;
         check_membership(config, &charter_store, &keys)?;
@@ -137,13 +158,13 @@ impl<'a> Recovery<'a> {
         let (old, here, recorded) = open_old(&path)?;
         let sightings = rollback_guard::load(&rollback_guard::file(&config.data))?;
         let charters = charter_store.charters();
-        let plan = Plan::new(
-            &here,
-            recorded,
-            &sightings,
-            OwnKeys::of(config, charter_store.clone()).signer(&charters),
-            epoch,
-        )?;
+        let own_keys = OwnKeys::of(config, charter_store.clone());
+        let plan = Plan::new(&here, recorded, &sightings, own_keys.signer(&charters), epoch)?;
+        if !trusts_clock {
+            let signed_at = ShownLedger::by_checkpoint(&plan.checkpoint, own_keys.signer(&charters))
+                .and_then(|shown| u64::try_from(shown.signed_at?.as_millisecond()).ok());
+            check_clock(old.newest_time().max(signed_at))?;
+        }
         Ok(Self { config, charter_store, keys, old, plan })
     }
 
@@ -205,7 +226,7 @@ impl<'a> Recovery<'a> {
             keys: self.keys.clone(),
             answer_within_millis: 0,
             alarms: Alarms::default(),
-            peer_clocks: SharedPeerClocks::default(),
+            clock: SharedClock::of_a_start(0),
             guard,
             recorded: None,
         };
@@ -233,6 +254,15 @@ impl<'a> Recovery<'a> {
         // If a crash prevents this, the next start does it.
         finish_recovery(self.config)?;
         Ok(kept)
+    }
+}
+
+/// Checks that the clock fits `newest`, the newest time that is known of the old ledger, in milliseconds since 1970.
+fn check_clock(newest: Option<u64>) -> Result<(), RecoverError> {
+    let now = time::now();
+    match OwnClock::of_a_start(newest.unwrap_or_default(), now).state(now).problem {
+        Some(ClockProblem::Implausible { after }) => Err(RecoverError::Clock { after }),
+        _ => Ok(()),
     }
 }
 

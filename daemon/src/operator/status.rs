@@ -7,7 +7,8 @@ use tonic::Status;
 use super::own;
 use super::peers::PeerQueries;
 use crate::base::alarms::Alarms;
-use crate::base::time::now_millis;
+use crate::base::own_clock::SharedClock;
+use crate::base::time::{self, now_millis};
 use crate::storage::charters::CharterStore;
 use sinergi_proto::base::ids::AgencyId;
 
@@ -20,6 +21,7 @@ pub(super) struct Overview {
     pub(super) started_at: u64,
     pub(super) charter_store: CharterStore,
     pub(super) alarms: Alarms,
+    pub(super) clock: SharedClock,
     pub(super) peers: PeerQueries,
 }
 
@@ -57,11 +59,15 @@ impl Overview {
             disk_bytes: ledger_bytes + own(store.disk_bytes())?,
             alarms: self.alarms(offers_overdue)?,
             writer_queue: self.peers.writer.queued() as u64,
+            clock_confirmed: self.clock.state(time::now()).is_confirmed,
         })
     }
 
     fn alarms(&self, offers_overdue: u64) -> Result<Vec<String>, Status> {
         let mut alarms = self.alarms.all();
+        if let Some(problem) = self.clock.state(time::now()).problem {
+            alarms.push(format!("{problem}. Until then this node authors nothing"));
+        }
         let charter = self.charter_store.newest();
         if charter.valid_until < now_millis() {
             alarms.push(format!("charter version {} has expired: ask the managers for its successor", charter.version));

@@ -16,7 +16,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::base::node_limits;
-use crate::base::peer_clocks::SharedPeerClocks;
+use crate::base::own_clock::SharedClock;
 use crate::base::time::now_millis;
 
 /// The adjacent peers, as configured.
@@ -31,7 +31,7 @@ pub struct Peer {
     pub endpoint: Option<Endpoint>,
     state: Mutex<PeerSnapshot>,
     /// The clock offsets of all peers, its own included.
-    clocks: SharedPeerClocks,
+    clock: SharedClock,
     slot: Mutex<Option<Holder>>,
     linked: watch::Sender<bool>,
     /// Room for its connections.
@@ -117,8 +117,8 @@ pub struct Hold {
 }
 
 impl Peers {
-    /// These peers. Their clocks are noted in `clocks`.
-    pub fn new(configured: &[sinergi_config::Peer], clocks: &SharedPeerClocks) -> Self {
+    /// These peers. Their clocks are noted in `clock`.
+    pub fn new(configured: &[sinergi_config::Peer], clock: &SharedClock) -> Self {
         let peer = |peer: &sinergi_config::Peer| {
             let state = Mutex::new(PeerSnapshot::default());
             let (agency, endpoint) = (peer.agency.clone(), peer.endpoint.clone());
@@ -126,8 +126,8 @@ impl Peers {
             let slot = Mutex::new(None);
             let connections = Arc::new(Semaphore::new(node_limits::CONNECTIONS_PER_PEER));
             let proving = Arc::new(Semaphore::new(limits::PROVES_OPEN));
-            let clocks = clocks.clone();
-            (agency.clone(), Arc::new(Peer { agency, endpoint, state, clocks, slot, linked, connections, proving }))
+            let clock = clock.clone();
+            (agency.clone(), Arc::new(Peer { agency, endpoint, state, clock, slot, linked, connections, proving }))
         };
         Self(Arc::new(configured.iter().map(peer).collect()))
     }
@@ -179,7 +179,7 @@ impl Peer {
             }
             PeerChange::ClockOffset(offset) => {
                 state.clock_offset = Some(offset);
-                self.clocks.heard(&self.agency, offset);
+                self.clock.heard(&self.agency, offset);
             }
             PeerChange::Answered => state.last_success = now,
             PeerChange::Progress { sent, acknowledged } => {
@@ -261,7 +261,6 @@ impl Drop for Hold {
         if slot.as_ref().is_some_and(|holder| holder.number == self.number) {
             *slot = None;
             self.peer.note(|state| (state.linked_since, state.clock_offset) = (0, None));
-            self.peer.clocks.forget(&self.peer.agency);
             self.peer.linked.send_replace(false);
         }
     }

@@ -45,7 +45,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Streaming;
 
 use super::peer::{Hold, Peer};
-use super::{LinkError, PeerClocks, failures};
+use super::{LinkError, failures};
 use crate::base::alarms::Alarms;
 use crate::base::time::Clocks;
 use crate::peers::proof_server::ProofServer;
@@ -93,8 +93,6 @@ pub struct SessionParts {
     pub watch: Watch,
     /// Answers peers' questions about this node's ledger.
     pub proofs: ProofServer,
-    /// Compares this node's clock with its peers'.
-    pub clocks: PeerClocks,
     /// Where alarms go.
     pub alarms: Alarms,
     /// Checks frames that come from peers.
@@ -132,7 +130,6 @@ async fn run(parts: Arc<SessionParts>, start: Start) {
     let Start { peer, mut hold, mut inbound, outbound, ended } = start;
     let Close { end, was_success } = Runner::run(&parts, &peer, &mut inbound, &outbound, &mut hold).await;
     drop(hold);
-    parts.clocks.check();
     if let Some(fault) = end.farewell() {
         say_farewell(outbound, &mut inbound, fault).await;
     }

@@ -15,8 +15,8 @@ use prost::Message;
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::engine::{
-    BatchNumber, Case, CaseCache, CaseCacheLimits, CursorHeader, DeferredDoneHeader, DeferredHeader, External, ItemKey,
-    LeafHeader, PeerCursor, ReceiptHeader, RefusedHeader, RoutingHeader, SeenHeader, View,
+    BatchNumber, Case, CaseCache, CaseCacheLimits, CeilingHeader, CursorHeader, DeferredDoneHeader, DeferredHeader,
+    External, ItemKey, LeafHeader, PeerCursor, ReceiptHeader, RefusedHeader, RoutingHeader, SeenHeader, View,
 };
 use sinergi_proto::entry::Entry;
 use sinergi_proto::entry::content::Content;
@@ -168,6 +168,11 @@ impl Derivation {
         }
     }
 
+    /// Adds the latest time that may be cosigned.
+    pub fn ceiling(&mut self, header: &CeilingHeader) {
+        self.changes.ceiling(header.seconds);
+    }
+
     /// The changes of the store from all records since the last call. `cases` are the complaints that the records touched, in their
     /// present state.
     pub fn close<'a>(&mut self, cases: impl Iterator<Item = (&'a ComplaintId, &'a Case)>) -> Changes {
@@ -231,6 +236,7 @@ impl Derivation {
             Header::Deferred(header) => self.deferred(&header, position),
             Header::DeferredDone(header) => self.deferred_done(&header),
             Header::Routing(header) => self.routing(&header),
+            Header::Ceiling(header) => self.ceiling(&header),
             Header::Leaf(_) | Header::Content(_) | Header::Other => {}
         }
         Ok(())

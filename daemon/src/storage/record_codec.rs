@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sinergi_proto::base::ids::EntryId;
 use sinergi_proto::engine::{
-    CursorHeader, DeferredDoneHeader, DeferredHeader, LeafHeader, ReceiptHeader, Record, RefusedHeader, RoutingHeader,
-    SeenHeader,
+    CeilingHeader, CursorHeader, DeferredDoneHeader, DeferredHeader, LeafHeader, ReceiptHeader, Record, RefusedHeader,
+    RoutingHeader, SeenHeader,
 };
 use sinergi_proto::entry::Envelope;
 use sinergi_proto::entry::content::Content;
@@ -54,6 +54,8 @@ pub enum Header {
     DeferredDone(DeferredDoneHeader),
     /// An order to send leaves that are already in the ledger.
     Routing(RoutingHeader),
+    /// The latest time that may be cosigned.
+    Ceiling(CeilingHeader),
     /// A record of the ledger itself, or of a kind that only a later program knows.
     Other,
 }
@@ -97,6 +99,7 @@ impl Header {
             RecordKind::Deferred => Self::Deferred(decode(record)?),
             RecordKind::DeferredDone => Self::DeferredDone(decode(record)?),
             RecordKind::Routing => Self::Routing(decode(record)?),
+            RecordKind::Ceiling => Self::Ceiling(decode(record)?),
             RecordKind::Signature | RecordKind::Signed | RecordKind::Unknown(_) => Self::Other,
         })
     }
@@ -164,6 +167,7 @@ pub fn append(group: &mut Group, record: &Record) -> Result<Position, AppendErro
         Record::Deferred { header, item } => group.record(RecordKind::Deferred, &encode(header), item),
         Record::DeferredDone(header) => group.record(RecordKind::DeferredDone, &encode(header), &[]),
         Record::Routing(header) => group.record(RecordKind::Routing, &encode(header), &[]),
+        Record::Ceiling(header) => group.record(RecordKind::Ceiling, &encode(header), &[]),
     }
 }
 

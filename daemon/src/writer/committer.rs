@@ -31,7 +31,6 @@ use tokio::task::unconstrained;
 use super::checkpoints::Checkpoints;
 use super::submission::{Reply, WriterStop};
 use super::{Head, WriterError};
-use crate::base::peer_clocks::SharedPeerClocks;
 use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::leaf_cache::LeafCache;
 use crate::storage::ledger::{Committed, Fatal, Group, Ledger, Position};
@@ -54,6 +53,8 @@ pub(super) struct Decided {
 pub(super) struct Handover {
     /// The group; `None` if nothing is appended.
     pub(super) decided: Option<Decided>,
+    /// The time that the next checkpoint carries, in seconds since 1970. It was fixed when the batch was closed.
+    pub(super) seconds: Option<u64>,
     /// Contents and deferred items that are overwritten before the answers are sent.
     pub(super) destroy: BTreeSet<Destroy>,
     /// Whether the records of all items that are no longer deferred are overwritten too.
@@ -95,8 +96,6 @@ pub(super) struct Committer {
 pub(super) struct CommitThread {
     pub(super) checkpoints: Checkpoints,
     pub(super) leaf_cache: LeafCache,
-    /// The offset of the peers' clocks from this node's clock.
-    pub(super) peer_clocks: SharedPeerClocks,
     pub(super) store: Store,
     pub(super) own: AgencyId,
     pub(super) counts: Counts,
@@ -295,8 +294,7 @@ impl DurableBatch for Durable<'_> {
         let may_sign = *self.thread.guard.borrow() == GuardState::Clear;
         let is_first = may_sign && !self.thread.head.borrow().is_signed;
         if self.written.is_some() || is_first {
-            let offset = self.thread.peer_clocks.offset();
-            self.checkpoint = Some(self.thread.checkpoints.sign(self.ledger, offset));
+            self.checkpoint = Some(self.thread.checkpoints.sign(self.ledger, self.handover.seconds));
         }
     }
 

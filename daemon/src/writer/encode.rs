@@ -97,6 +97,7 @@ impl Writer {
                 self.derivation.deferred(&header, position);
             }
             Record::DeferredDone(header) => self.derivation.deferred_done(&header),
+            Record::Ceiling(header) => self.derivation.ceiling(&header),
             Record::Routing(header) => {
                 self.derivation.routing(&header);
                 self.owed += 1;

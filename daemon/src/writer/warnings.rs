@@ -63,6 +63,8 @@ pub(super) fn tell(warning: Warning, alarms: &Alarms, federation: &str, charters
             );
             alarms.raise(format!("refused {peer}"), text);
         }
+        Warning::BeforeCosigned(Some(problem)) => alarms.raise("cosigned-time", problem.to_string()),
+        Warning::BeforeCosigned(None) => alarms.settle("cosigned-time"),
         Warning::PutOff(complaint, error) => {
             tracing::warn!(complaint = complaint.short(), %error, "cannot answer a recall, confirm an arrival or show a receipt now; it is tried again");
         }

@@ -14,16 +14,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::limits;
 
+const NANOS_PER_MILLI: u64 = 1_000_000;
+
 /// The time of one input of a machine: both clocks, read once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
     /// The wall clock, in milliseconds since 1970. It may jump.
     pub wall_millis: u64,
-    /// A clock that only goes forward, in nanoseconds since some moment. The moment is the same for all inputs of a machine.
+    /// A clock that only goes forward, in nanoseconds since some moment. The moment is the same for all inputs of a machine. The clock also counts
+    /// the time in which the machine is suspended.
     pub mono_nanos: u64,
 }
 
 impl Now {
+    /// The wall clock less the clock that only goes forward, in milliseconds. It stays the same while both advance together, and changes when the
+    /// wall clock jumps.
+    pub fn lead_millis(self) -> i64 {
+        let lead = i128::from(self.wall_millis) - i128::from(self.mono_nanos / NANOS_PER_MILLI);
+        i64::try_from(lead).unwrap_or(if lead < 0 { i64::MIN } else { i64::MAX })
+    }
+
     /// The moment `wait` later, in nanoseconds on the clock that only goes forward.
     pub fn after(self, wait: Duration) -> u64 {
         later(self.mono_nanos, wait)
@@ -33,6 +43,12 @@ impl Now {
     pub fn is_after(self, moment: u64, wait: Duration) -> bool {
         self.mono_nanos >= later(moment, wait)
     }
+}
+
+/// A time in milliseconds since 1970, for people: RFC 3339 in seconds, UTC.
+pub fn rfc3339(millis: u64) -> String {
+    let at = i64::try_from(millis).ok().and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
+    at.map_or_else(|| format!("{millis} ms"), |at| format!("{at:.0}"))
 }
 
 /// The moment `wait` after `moment`, in nanoseconds.

@@ -94,6 +94,14 @@ pub const REPLY_CODE_BYTES: usize = 64;
 
 /// An entry is deferred if its clock is further ahead of the receiver's clock than this.
 pub const CLOCK_AHEAD: Duration = Duration::from_secs(5 * 60);
+/// The time of a peer's clock counts for so long after it was heard.
+pub const CLOCK_HEARD_WITHIN: Duration = Duration::from_secs(10 * 60);
+/// A confirmed clock stays confirmed while it moves by at most this against the clock of the machine that never jumps.
+pub const CLOCK_STEP: Duration = Duration::from_secs(10);
+/// A node that starts believes a clock that is so long after the newest time in its ledger, without asking anybody.
+pub const LEDGER_SILENT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How far ahead of the clock a node records the latest time that it may cosign.
+pub const CEILING_AHEAD: Duration = Duration::from_secs(5 * 60);
 /// Until `answer_by` only the addressee can act on an offer. All others can act from `answer_by` and this margin on.
 pub const ANSWER_MARGIN: Duration = Duration::from_secs(10 * 60);
 /// A receipt shows that its receiver witnessed an act if the cosigned time is so close to the act's clock.
@@ -121,6 +129,10 @@ const _: () = assert!(
 const _: () = assert!(
     (ENTRY_BYTES + 128).div_ceil(3) * 4 + TLOG_PROOF_HASHES * 45 + CHECKPOINT_BYTES + 128 < TLOG_PROOF_BYTES,
     "the receipt of the largest entry fits into a file, in base64"
+);
+const _: () = assert!(
+    COSIGNED_BACK_BY.as_secs() >= CEILING_AHEAD.as_secs() + CLOCK_AHEAD.as_secs(),
+    "after a restart, a clock within the bound of the one before is not behind the ceiling"
 );
 const _: () = assert!(
     COSIGNED_BACK_BY.as_secs() >= 2 * CLOCK_AHEAD.as_secs() && BACK_DATED_BY.as_secs() >= 2 * CLOCK_AHEAD.as_secs(),

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use super::phase::Phase;
+use crate::base::clock::rfc3339 as time;
 use crate::base::ids::{AgencyId, EntryId};
 use crate::base::limits;
 
@@ -249,12 +250,4 @@ impl fmt::Display for NotWitnessed {
 /// The time from which on others than the addressee can act on an offer, in milliseconds since 1970.
 pub(super) fn margin_after(answer_by: u64) -> u64 {
     answer_by.saturating_add(u64::try_from(limits::ANSWER_MARGIN.as_millis()).unwrap_or(u64::MAX))
-}
-
-/// A time in milliseconds since 1970, for people.
-pub(super) fn time(millis: u64) -> String {
-    i64::try_from(millis)
-        .ok()
-        .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok())
-        .map_or_else(|| format!("{millis} ms"), |time| time.to_string())
 }

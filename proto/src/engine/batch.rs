@@ -23,6 +23,15 @@ impl BatchNumber {
     }
 }
 
+/// The end of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// The number of the batch. `None` if it was empty, so that it stays open.
+    pub number: Option<BatchNumber>,
+    /// The time that the next checkpoint carries, in seconds since 1970. `None`: it carries none.
+    pub seconds: Option<u64>,
+}
+
 /// The decisions of one batch. It is reused: [`Batch::clear`] keeps the allocated memory.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -128,6 +137,8 @@ pub enum Warning {
     TooMuchDeferred(AgencyId, bool),
     /// The number of a peer's items that were refused today without a record, because the quota of records is used up. 0 ends the warning.
     RefusedUnkept(AgencyId, u64),
+    /// The node's clock is far behind a time that the node may have cosigned, so the node authors nothing; `None` ends the warning.
+    BeforeCosigned(Option<CommandError>),
     /// An automatic action failed. The node tries it again.
     PutOff(ComplaintId, CommandError),
 }

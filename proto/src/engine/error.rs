@@ -1,10 +1,12 @@
 //! The reasons why the engine did not do what a command or a peer asked. Nothing was written then.
 
-use crate::base::clock::HybridClock;
+use crate::base::clock::{HybridClock, rfc3339 as time};
 use crate::base::ids::{AgencyId, ComplaintId};
 use crate::base::limits;
 use crate::base::refusal::Refusal;
 use crate::complaint::Declined;
+
+use super::own_clock::ClockProblem;
 
 /// The reason why a frame was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,15 +57,22 @@ pub enum CommandError {
         "the content is not on this node: it was withheld from it, has not arrived, or was erased; nothing was done"
     )]
     ContentNotHere,
-    /// The node's clock differs too much from its peers' clocks.
+    /// Nothing may be dated by the node's clock.
+    #[error("{0}; nothing was done")]
+    Clock(#[from] ClockProblem),
+    /// An entry would be dated before a time that the node may have cosigned. To others it would look back-dated.
     #[error(
-        "this node's clock differs by {offset_seconds} s from most of its peers' clocks, at most {} s are allowed: set the clock (NTP); \
-         nothing was signed",
-        limits::CLOCK_AHEAD.as_secs()
+        "this node's clock shows {}, and the node has cosigned times up to {}: what it signs now would look back-dated. If the clock is wrong, \
+         set it (NTP). If it was wrong before, wait until it shows {}, or begin a new epoch with `sinergi recover`; nothing was done",
+        time(*shows),
+        time(cosigned.saturating_mul(1000)),
+        time(cosigned.saturating_sub(limits::COSIGNED_BACK_BY.as_secs()).saturating_mul(1000))
     )]
-    Clock {
-        /// How far the peers' clocks are ahead, in seconds.
-        offset_seconds: i64,
+    BeforeCosigned {
+        /// The node's clock, in milliseconds since 1970.
+        shows: u64,
+        /// The latest time that it may have cosigned, in seconds since 1970.
+        cosigned: u64,
     },
     /// The hybrid clock cannot grow any more.
     #[error("the hybrid clock has reached its end at {0:?}: an entry with an absurd clock was admitted")]

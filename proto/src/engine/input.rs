@@ -19,6 +19,7 @@ use crate::wire;
 
 use super::batch::BatchNumber;
 use super::error::{CommandError, DeliveryError};
+use super::own_clock::ClockState;
 use super::record::{CursorHeader, External, ItemKey, LeafHeader, ReceiptHeader, SeenHeader};
 
 /// An input of the engine. All signatures in it were checked before.
@@ -45,8 +46,8 @@ pub enum Input {
     Charters(Arc<Charters>),
     /// The state of the rollback guard from now on.
     Guard(GuardState),
-    /// How far most peers' clocks are ahead of this node's, in milliseconds.
-    PeerClocks(i64),
+    /// The state of this node's wall clock from now on.
+    Clock(ClockState),
     /// The [`View`](super::View) shows this batch and all before it.
     Applied(BatchNumber),
     /// Time has passed. The engine tries items that were deferred until a time, and automatic actions, again.

@@ -75,6 +75,8 @@ pub enum Record {
     DeferredDone(DeferredDoneHeader),
     /// A routing decision that belongs to no new leaf.
     Routing(RoutingHeader),
+    /// The latest time that may be cosigned from now on.
+    Ceiling(CeilingHeader),
 }
 
 impl Record {
@@ -98,7 +100,10 @@ impl Record {
                 Self::Deferred { header, item } => item.len() + header.detail.len(),
                 Self::Routing(RoutingHeader::Leaf { routes, .. }) => ROUTE * routes.len(),
                 Self::Signature { leaves, .. } => 4 * leaves.len(),
-                Self::Cursor(_) | Self::DeferredDone(_) | Self::Routing(RoutingHeader::BackfillDone { .. }) => 0,
+                Self::Cursor(_)
+                | Self::DeferredDone(_)
+                | Self::Ceiling(_)
+                | Self::Routing(RoutingHeader::BackfillDone { .. }) => 0,
             }
     }
 }
@@ -135,6 +140,14 @@ pub enum RoutingHeader {
         /// The peer.
         peer: AgencyId,
     },
+}
+
+/// The latest time that may be cosigned. No checkpoint carries a later one before a later ceiling is durable, so after a crash the node knows
+/// which times it may have cosigned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CeilingHeader {
+    /// The time, in seconds since 1970.
+    pub seconds: u64,
 }
 
 /// The record of another system that a complaint was imported from.

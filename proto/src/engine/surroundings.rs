@@ -5,11 +5,9 @@
 use std::sync::Arc;
 
 use super::input::Input;
+use super::own_clock::ClockState;
 use crate::charter::Charters;
 use crate::transparency::rollback_guard::GuardState;
-
-/// A change of the peers' clocks that the engine need not hear of, in milliseconds: two clocks are never read at once.
-const JITTER: u64 = 1_000;
 
 /// What is around an engine now.
 #[derive(Clone, Debug)]
@@ -18,8 +16,8 @@ pub struct Around {
     pub charters: Arc<Charters>,
     /// Whether the node may sign.
     pub guard: GuardState,
-    /// By how much the clocks of most peers are ahead of this node's, in milliseconds.
-    pub peers_ahead: i64,
+    /// The state of this node's wall clock, at the time of the next input.
+    pub own_clock: ClockState,
 }
 
 /// What an engine was told.
@@ -31,7 +29,7 @@ pub struct Surroundings {
 impl Surroundings {
     /// What an engine knows that was just opened with these charters.
     pub fn of_the_start(charters: Arc<Charters>) -> Self {
-        Self { told: Around { charters, guard: GuardState::Waiting, peers_ahead: 0 } }
+        Self { told: Around { charters, guard: GuardState::Waiting, own_clock: ClockState::default() } }
     }
 
     /// Whether the node may sign, as far as the engine knows.
@@ -41,18 +39,16 @@ impl Surroundings {
 
     /// What the engine must hear before the next input.
     pub fn news(&mut self, around: Around) -> impl Iterator<Item = Input> + use<> {
-        let Around { charters, guard, peers_ahead } = around;
+        let Around { charters, guard, own_clock } = around;
         let told = &mut self.told;
         let guard = (std::mem::replace(&mut told.guard, guard) != guard).then_some(Input::Guard(guard));
-        let clocks = (told.peers_ahead.abs_diff(peers_ahead) >= JITTER).then(|| {
-            told.peers_ahead = peers_ahead;
-            Input::PeerClocks(peers_ahead)
-        });
+        let clock = std::mem::replace(&mut told.own_clock, own_clock) != own_clock;
+        let clock = clock.then_some(Input::Clock(own_clock));
         let charters = (!Arc::ptr_eq(&told.charters, &charters)).then(|| {
             told.charters = Arc::clone(&charters);
             Input::Charters(charters)
         });
-        guard.into_iter().chain(clocks).chain(charters)
+        guard.into_iter().chain(clock).chain(charters)
     }
 }
 
@@ -65,17 +61,18 @@ mod tests {
     fn an_engine_hears_of_each_change_once() {
         let charters = Arc::new(Federation::new().charters.clone());
         let mut surroundings = Surroundings::of_the_start(Arc::clone(&charters));
-        let mut news = |charters: &Arc<Charters>, guard, peers_ahead| {
-            let around = Around { charters: Arc::clone(charters), guard, peers_ahead };
+        let mut news = |charters: &Arc<Charters>, guard, is_confirmed| {
+            let own_clock = ClockState { is_confirmed, problem: None };
+            let around = Around { charters: Arc::clone(charters), guard, own_clock };
             surroundings
                 .news(around)
                 .map(|input| format!("{input:?}").chars().take(8).collect())
                 .collect::<Vec<String>>()
         };
-        assert_eq!(news(&charters, GuardState::Waiting, 999), [""; 0], "two clocks are never read at once");
-        assert_eq!(news(&charters, GuardState::Clear, -1_000), ["Guard(Cl", "PeerCloc"]);
+        assert_eq!(news(&charters, GuardState::Waiting, false), [""; 0], "as at the start");
+        assert_eq!(news(&charters, GuardState::Clear, true), ["Guard(Cl", "Clock(Cl"]);
         let newer = Arc::new(Charters::clone(&charters));
-        assert_eq!(news(&newer, GuardState::Clear, -1_500), ["Charters"]);
-        assert_eq!(news(&newer, GuardState::Clear, -1_500), [""; 0]);
+        assert_eq!(news(&newer, GuardState::Clear, true), ["Charters"]);
+        assert_eq!(news(&newer, GuardState::Clear, true), [""; 0]);
     }
 }

@@ -74,8 +74,23 @@ impl TestNode {
 
     /// Closes the open batch without applying it, so that the view does not show it.
     fn close(&mut self) -> (Option<BatchNumber>, Batch) {
-        let number = self.engine.close(&mut self.batch);
+        let Closed { number, .. } = self.engine.close(&mut self.batch);
         (number, std::mem::take(&mut self.batch))
+    }
+
+    /// Closes and applies the open batch. Returns the time that its checkpoint carries, and the ceilings that it records, both in seconds.
+    fn close_at(&mut self) -> (Option<u64>, Vec<u64>) {
+        let Closed { number, seconds } = self.engine.close(&mut self.batch);
+        let batch = std::mem::take(&mut self.batch);
+        let ceiling = |record: &Record| match record {
+            Record::Ceiling(header) => Some(header.seconds),
+            _ => None,
+        };
+        let ceilings = batch.records.iter().filter_map(ceiling).collect();
+        if let Some(number) = number {
+            self.apply_batch(number, batch);
+        }
+        (seconds, ceilings)
     }
 
     /// Applies the open batch and all backlog. Returns the records that were written.
@@ -206,5 +221,6 @@ fn shown(record: &Record) -> String {
         Record::DeferredDone(_) => "deferred done".to_owned(),
         Record::Routing(RoutingHeader::Leaf { leaf, routes }) => format!("{leaf} again -> {}", routes[0].to),
         Record::Routing(RoutingHeader::BackfillDone { peer }) => format!("backfilled {peer}"),
+        Record::Ceiling(header) => format!("ceiling {}", header.seconds),
     }
 }

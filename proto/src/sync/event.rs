@@ -288,12 +288,13 @@ pub struct CheckedAck {
     pub receipt: Receipt,
     /// The bytes that were signed.
     pub ack: wire::Ack,
-    /// The checkpoint in the receipt, if it has a time that is not in the future.
+    /// The checkpoint in the receipt, if its time is not in the future.
     pub checkpoint: Option<Checkpoint>,
 }
 
 impl CheckedAck {
-    /// Checks that `ack` is the receipt of `peer` for a delivery of `own`. `now_millis` is this node's wall clock, in milliseconds since 1970.
+    /// Checks that `ack` is the receipt of `peer` for a delivery of `own`. `now` is this node's wall clock if it is confirmed, in milliseconds
+    /// since 1970.
     /// `open` opens a note with a checkpoint of the peer, under any key that the peer ever had.
     ///
     /// # Errors
@@ -303,12 +304,12 @@ impl CheckedAck {
         [own, peer]: [&AgencyId; 2],
         federation: &str,
         charters: &Charters,
-        now_millis: u64,
+        now: Option<u64>,
         open: impl FnOnce(&[u8]) -> Option<Checkpoint>,
     ) -> Result<Self, ReceiptError> {
         let receipt = Receipt::open(&ack, own, peer, federation, charters)?;
         let checkpoint = receipt.checkpoint(open)?;
-        let checkpoint = checkpoint.has_time_by(now_millis).then_some(checkpoint);
+        let checkpoint = (!checkpoint.is_ahead_of(now)).then_some(checkpoint);
         Ok(Self { receipt, ack, checkpoint })
     }
 }

@@ -43,16 +43,18 @@ impl CheckpointSigner {
         Self { origin: origin(federation, agency, epoch), key, time_name: time_key_name(federation, agency), time_key }
     }
 
-    /// Signs the tree of `size` leaves with `root`, seen at `seconds` since 1970. Returns the note.
+    /// Signs the tree of `size` leaves with `root`, and that it was seen at `seconds` since 1970, if the time is confirmed. Returns the note.
     ///
     /// The caller must have made these leaves durable. A checkpoint over lost leaves makes the ledger look rolled back.
-    pub fn sign(&self, size: u64, root: [u8; 32], seconds: u64) -> Vec<u8> {
+    pub fn sign(&self, size: u64, root: [u8; 32], seconds: impl Into<Option<u64>>) -> Vec<u8> {
         let text = TlogCheckpoint::new(&self.origin, size, Hash(root), "")
             .expect("an origin of a federation name and an agency id has no newline")
             .to_bytes();
         let statement = note::sign_statement(&self.origin, &self.key, &text);
-        let time = note::cosign(&self.time_name, &self.time_key, &text, seconds);
-        let signatures = [statement, time].map(|line| line.expect("an origin without spaces and pluses names a key"));
+        let time = seconds.into().map(|seconds| note::cosign(&self.time_name, &self.time_key, &text, seconds));
+        let lines = std::iter::once(statement).chain(time);
+        let signatures: Vec<_> =
+            lines.map(|line| line.expect("an origin without spaces and pluses names a key")).collect();
         Note::new(&text, &signatures).expect("a checkpoint's text is well-formed").to_bytes()
     }
 }
@@ -66,7 +68,8 @@ pub struct Checkpoint {
     pub size: u64,
     /// Root hash.
     pub root: [u8; 32],
-    /// The cosigned time, in seconds since 1970. `None`: the note has no valid time line.
+    /// The cosigned time, in seconds since 1970. `None`: the note has no valid time line. An honest agency leaves it out while its clock is not
+    /// confirmed.
     pub seconds: Option<u64>,
 }
 
@@ -109,12 +112,12 @@ impl Checkpoint {
         matches!((self.seconds, other.seconds), (Some(one), Some(other)) if one.saturating_add(margin) < other)
     }
 
-    /// Whether this checkpoint has a time, and it is not in the future of a reader whose clock shows `now_millis`, in milliseconds since 1970.
-    /// The clocks of signer and reader may differ by [`limits::COSIGNED_BACK_BY`]. Without a time, nobody can tell which of two checkpoints
-    /// came later.
-    pub fn has_time_by(&self, now_millis: u64) -> bool {
-        let latest = now_millis / 1000 + limits::COSIGNED_BACK_BY.as_secs();
-        self.seconds.is_some_and(|seconds| seconds <= latest)
+    /// Whether the time of this checkpoint is in the future of a reader whose confirmed clock shows `now`, in milliseconds since 1970. The clocks of
+    /// signer and reader may differ by [`limits::COSIGNED_BACK_BY`]. A reader whose clock is not confirmed (`None`) cannot tell. A checkpoint without
+    /// a time is never ahead.
+    pub fn is_ahead_of(&self, now: Option<u64>) -> bool {
+        let latest = now.map(|now| now / 1000 + limits::COSIGNED_BACK_BY.as_secs());
+        matches!((self.seconds, latest), (Some(seconds), Some(latest)) if seconds > latest)
     }
 
     /// The agency and the epoch that a note's origin names. No signature is checked.
@@ -201,8 +204,10 @@ mod tests {
     fn a_time_counts_up_to_ten_minutes_ahead_of_the_reader() {
         let at = |seconds| Checkpoint { epoch: Epoch(1), size: 8, root: [9; 32], seconds };
         let now = 1_764_000_000;
-        for (seconds, counts) in [(None, false), (Some(0), true), (Some(now + 600), true), (Some(now + 601), false)] {
-            assert_eq!(at(seconds).has_time_by(now * 1000 + 999), counts, "{seconds:?}");
+        for (seconds, is_ahead) in [(None, false), (Some(0), false), (Some(now + 600), false), (Some(now + 601), true)]
+        {
+            assert_eq!(at(seconds).is_ahead_of(Some(now * 1000 + 999)), is_ahead, "{seconds:?}");
+            assert!(!at(seconds).is_ahead_of(None), "{seconds:?}");
         }
     }
 

@@ -42,8 +42,8 @@ pub struct Lodging {
     pub index: LedgerIndex,
     /// Number of leaves of the ledger when the agency signed the checkpoint.
     pub size: u64,
-    /// Time at which the agency signed the checkpoint, in seconds since 1970.
-    pub in_ledger_at: u64,
+    /// Time at which the agency signed the checkpoint, in seconds since 1970. `None`: its clock was not confirmed then, so it signed no time.
+    pub in_ledger_at: Option<u64>,
 }
 
 impl Lodging {
@@ -99,9 +99,6 @@ pub enum NotProven {
         /// The error of the checkpoint.
         source: CheckpointError,
     },
-    /// The checkpoint has no time line.
-    #[error("the checkpoint has no time line under a key of {0}")]
-    NoTime(AgencyId),
     /// The entry names another place than the proof.
     #[error(
         "the entry was signed for leaf {signed} of epoch {signed_epoch}, the proof is of leaf {index} of epoch {epoch}"
@@ -143,7 +140,7 @@ pub fn verify(file: &[u8], charter: &Charter) -> Result<Lodging, NotProven> {
     let bytes = Bytes::from(proof.extra.clone().ok_or(NotProven::NoEntry)?);
     let entry = Entry::parse_bare(bytes, None, &charter.federation)
         .map_err(|source| NotProven::Entry { federation: charter.federation.clone(), source })?;
-    let (Body::Lodged(lodged), Some(complaint)) = (&entry.body, entry.complaint) else {
+    let (Body::Lodged(body), Some(complaint)) = (&entry.body, entry.complaint) else {
         return Err(NotProven::NotLodged(entry.body.name()));
     };
     let agency = entry.author.clone();
@@ -162,7 +159,8 @@ pub fn verify(file: &[u8], charter: &Charter) -> Result<Lodging, NotProven> {
     if !proof.includes(&entry.bytes, size, root) {
         return Err(NotProven::NotIncluded { index: proof.index, size });
     }
-    let ahead = (entry.clock.millis() / 1000).saturating_sub(in_ledger_at);
+    let lodged = entry.clock.millis() / 1000;
+    let ahead = in_ledger_at.map_or(0, |signed| lodged.saturating_sub(signed));
     if ahead > limits::CLOCK_AHEAD.as_secs() {
         return Err(NotProven::TimesContradict(ahead));
     }
@@ -170,7 +168,7 @@ pub fn verify(file: &[u8], charter: &Charter) -> Result<Lodging, NotProven> {
         agency,
         complaint,
         entry: entry.id,
-        lodged: Lodged::clone(lodged),
+        lodged: Lodged::clone(body),
         lodged_at: entry.clock.millis(),
         epoch,
         index: proof.index,
@@ -179,8 +177,9 @@ pub fn verify(file: &[u8], charter: &Charter) -> Result<Lodging, NotProven> {
     })
 }
 
-/// Opens the checkpoint under keys of the agency that were valid at its time. Returns that time as well, in seconds since 1970.
-fn open_checkpoint(note: &[u8], federation: &str, member: &Member) -> Result<(Checkpoint, u64), NotProven> {
+/// Opens the checkpoint under keys of the agency that were valid at its time. Returns that time as well, in seconds since 1970. Without a time,
+/// every key counts that the charter lists.
+fn open_checkpoint(note: &[u8], federation: &str, member: &Member) -> Result<(Checkpoint, Option<u64>), NotProven> {
     let agency = &member.id;
     let open = |keys: &CheckpointKeys| {
         Checkpoint::open(note, federation, agency, keys)
@@ -191,12 +190,13 @@ fn open_checkpoint(note: &[u8], federation: &str, member: &Member) -> Result<(Ch
         keys.filter(|key| at.is_none_or(|at| covers(key, at))).map(|key| key.public.clone()).collect()
     };
     let all = CheckpointKeys { statement: of(KeyUse::Checkpoint, None), time: of(KeyUse::Time, None) };
-    let seconds = open(&all)?.seconds.ok_or_else(|| NotProven::NoTime(agency.clone()))?;
+    let by_any_key = open(&all)?;
+    let Some(seconds) = by_any_key.seconds else { return Ok((by_any_key, None)) };
     let valid =
         CheckpointKeys { statement: of(KeyUse::Checkpoint, Some(seconds)), time: of(KeyUse::Time, Some(seconds)) };
     let not_valid = |what| NotProven::KeyNotValidThen { what, agency: agency.clone(), seconds };
     match open(&valid) {
-        Ok(checkpoint) if checkpoint.seconds == Some(seconds) => Ok((checkpoint, seconds)),
+        Ok(checkpoint) if checkpoint.seconds == Some(seconds) => Ok((checkpoint, Some(seconds))),
         Ok(_) => Err(not_valid("time")),
         Err(_) => Err(not_valid("checkpoint")),
     }

@@ -92,7 +92,12 @@ impl VerifiedCheckpoint {
 
     /// Whether both have a time, and the time of this one is earlier.
     fn is_before(&self, other: &Self) -> bool {
-        matches!((self.checkpoint.seconds, other.checkpoint.seconds), (Some(one), Some(other)) if one < other)
+        self.checkpoint.seconds.is_some() && self.says_less_than(other)
+    }
+
+    /// Whether the other has a time, and this one has an earlier one or none.
+    fn says_less_than(&self, other: &Self) -> bool {
+        self.checkpoint.seconds < other.checkpoint.seconds
     }
 }
 
@@ -127,10 +132,13 @@ impl Watched {
         // The first checkpoint needs no proof, because there is none before it.
         let is_checked = self.seen.is_empty();
         let size = shown.checkpoint.size;
-        self.seen.entry(size).or_insert_with(|| Seen { noted: shown.clone(), is_checked });
+        let seen = self.seen.entry(size).or_insert_with(|| Seen { noted: shown.clone(), is_checked });
+        if seen.noted.checkpoint.seconds.is_none() {
+            seen.noted = shown.clone();
+        }
         self.make_room();
         let is_more = self.newest.as_ref().is_none_or(|newest| newest.extent() < shown.extent());
-        let is_later = |newest: &VerifiedCheckpoint| newest.extent() == shown.extent() && newest.is_before(&shown);
+        let is_later = |newest: &VerifiedCheckpoint| newest.extent() == shown.extent() && newest.says_less_than(&shown);
         let is_newest = is_more || self.newest.as_ref().is_some_and(is_later);
         if is_newest {
             self.newest = Some(shown);

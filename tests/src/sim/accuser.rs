@@ -143,7 +143,11 @@ impl<'a> Accuser<'a> {
     fn back_dated(&self) -> Vec<Accusation> {
         let accuse = |entry: &&Entry| {
             let before = |(seen, _): &(&Seen, _)| seen.epoch == entry.place.epoch && seen.size <= entry.place.index.0;
-            let (_, latest) = self.shown_by(&entry.author).filter(before).max_by_key(|(seen, _)| seen.seconds)?;
+            let (_, latest) = self
+                .shown_by(&entry.author)
+                .filter(before)
+                .filter(|(seen, _)| seen.seconds.is_some())
+                .max_by_key(|(seen, _)| seen.seconds)?;
             let dated = wire::BackDated { entry: entry.signed().to_vec(), checkpoint: latest.to_vec() };
             Some((entry.author.clone(), entry.place.epoch, Kind::BackDated(dated)))
         };
@@ -173,7 +177,7 @@ impl<'a> Accuser<'a> {
         for agency in self.nodes.keys() {
             // The smaller checkpoint with the latest time.
             let mut latest: Option<(&Seen, &[u8])> = None;
-            for (shown, note) in self.shown_by(agency) {
+            for (shown, note) in self.shown_by(agency).filter(|(shown, _)| shown.seconds.is_some()) {
                 let is_smaller = |(smaller, _): &(&Seen, _)| (smaller.epoch, smaller.size) < (shown.epoch, shown.size);
                 if let Some((_, smaller)) = latest.filter(is_smaller) {
                     let back = wire::RolledBack { earlier: note.to_vec(), later: smaller.to_vec() };
@@ -204,7 +208,7 @@ impl<'a> Accuser<'a> {
         for ((agency, epoch), tree) in &self.trees {
             let noted = |(seen, note): (&Seen, &[u8])| {
                 let Seen { epoch, size, seconds, root } = *seen;
-                let checkpoint = Checkpoint { epoch, size, root, seconds: Some(seconds) };
+                let checkpoint = Checkpoint { epoch, size, root, seconds };
                 VerifiedCheckpoint { checkpoint, note: note.to_vec() }
             };
             let of_epoch = self.shown_by(agency).filter(|(seen, _)| seen.epoch == *epoch);

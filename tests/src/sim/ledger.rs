@@ -17,6 +17,7 @@ use sinergi_daemon::base::node_limits;
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use sinergi_proto::base::limits;
 use sinergi_proto::charter::{Charter, Charters};
 use sinergi_proto::complaint::Complaint;
 use sinergi_proto::engine::{
@@ -65,8 +66,8 @@ pub struct Seen {
     pub epoch: Epoch,
     /// Number of leaves.
     pub size: u64,
-    /// The cosigned time, in seconds since 1970.
-    pub seconds: u64,
+    /// The cosigned time, in seconds since 1970. `None`: the clock was not confirmed.
+    pub seconds: Option<u64>,
     /// The root hash of the tree.
     pub root: [u8; 32],
 }
@@ -74,7 +75,7 @@ pub struct Seen {
 impl From<&Checkpoint> for Seen {
     fn from(checkpoint: &Checkpoint) -> Self {
         let Checkpoint { epoch, size, root, seconds } = *checkpoint;
-        Self { epoch, size, seconds: seconds.unwrap_or_default(), root }
+        Self { epoch, size, seconds, root }
     }
 }
 
@@ -110,6 +111,8 @@ pub struct Ledger {
     /// The complaints, as folded from the leaves.
     pub cases: BTreeMap<ComplaintId, Case>,
     charters: Arc<Charters>,
+    /// The latest time that may be cosigned, in seconds since 1970.
+    ceiling: u64,
     routing_records: Vec<RoutingRecord>,
     /// Contents of the leaf that is appended next.
     next_contents: Vec<Content>,
@@ -168,6 +171,7 @@ impl Ledger {
             epoch,
             leaves: Vec::new(),
             cases: BTreeMap::new(),
+            ceiling: 0,
             charters,
             routing_records: Vec::new(),
             next_contents: Vec::new(),
@@ -253,6 +257,7 @@ impl Ledger {
                 self.deferred.remove(&header.item);
                 self.spent.insert(header.item);
             }
+            Record::Ceiling(header) => self.ceiling = header.seconds,
             Record::Routing(RoutingHeader::Leaf { leaf, routes }) => {
                 self.routing_records.push(RoutingRecord { before: self.leaves.len(), leaf, routes });
             }
@@ -342,11 +347,18 @@ impl Ledger {
             epoch: self.epoch,
             size: self.next_index(),
             clock: clocks.max().unwrap_or_default(),
+            ceiling: self.ceiling,
             deferred: self.deferred.values().cloned().collect(),
             duties: self.cases.values().filter(has_duties).map(|case| case.complaint.id()).collect(),
             new_peers: adjacent.difference(&self.backfilled).cloned().collect(),
             seen: self.seen.clone(),
         }
+    }
+
+    /// The newest time in the ledger, in milliseconds since 1970; 0 if there is none.
+    pub fn newest_time(&self, own: &AgencyId) -> u64 {
+        let clocks = self.leaves.iter().filter(|leaf| leaf.entry.author == *own).map(|leaf| leaf.entry.clock.millis());
+        clocks.max().unwrap_or_default().max(self.ceiling.saturating_sub(limits::CEILING_AHEAD.as_secs()) * 1000)
     }
 
     /// The index of the next leaf.

@@ -38,19 +38,20 @@ use std::time::Duration;
 use sinergi_daemon::base::node_limits;
 use sinergi_proto::admission::Verdict;
 use sinergi_proto::admission::received::Received;
+use sinergi_proto::base::clock::Now;
 use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, Epoch};
 use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::charter::{Charter, Charters};
 use sinergi_proto::complaint::Command;
 use sinergi_proto::engine::{
-    Act, Answer, Around, Batch, BatchNumber, CaseCacheLimits, Engine, EngineConfig, Input, Lodge, Surroundings,
+    Act, Answer, Around, Batch, BatchNumber, CaseCacheLimits, Engine, EngineConfig, Input, Lodge, OwnClock,
+    Surroundings,
 };
 use sinergi_proto::entry::ContentClass;
 use sinergi_proto::entry::content::Content;
-use sinergi_proto::sync::{Event, PeerClocks, Window};
+use sinergi_proto::sync::{Event, Window};
 use sinergi_proto::tlog::checkpoint::CheckpointSigner;
-use sinergi_proto::transparency::cosigned_time::CosignedTime;
 use sinergi_proto::transparency::rollback_guard::{Begun, GuardState, RollbackGuard, Sighting, Signer};
 use sinergi_proto::transparency::watch::{VerifiedCheckpoint, WatchedLedgers};
 use sinergi_proto::wire;
@@ -111,8 +112,8 @@ pub struct Node {
     engine: Option<Engine>,
     /// The surroundings as the engine knows them.
     engine_knows: Surroundings,
-    /// The offsets of the linked peers' clocks.
-    peer_clocks: PeerClocks,
+    /// The wall clock, as far as the node can trust it.
+    own_clock: OwnClock,
     /// The decisions of the engine since the last batch was closed.
     batch: Batch,
     /// The answers that are given when that batch is applied, each with its waiter.
@@ -139,8 +140,6 @@ pub struct Node {
     idle: Duration,
     /// How much a link may have in flight.
     window: Window,
-    /// The newest cosigned time that is known since the start.
-    cosigned: CosignedTime,
     /// The newest checkpoint signed since the start.
     signed: Option<SignedCheckpoint>,
     /// The newest checkpoint that covers more leaves than the recorded one, until a batch records it.
@@ -190,7 +189,7 @@ impl Node {
             case_cache_limits,
             engine: None,
             engine_knows: Surroundings::of_the_start(Arc::clone(charters)),
-            peer_clocks: PeerClocks::default(),
+            own_clock: OwnClock::of_a_start(0, Now::default()),
             batch: Batch::default(),
             answers: Vec::new(),
             flight: None,
@@ -204,7 +203,6 @@ impl Node {
             head: Cursor::start(Epoch::FIRST),
             idle,
             window,
-            cosigned: CosignedTime::default(),
             signed: None,
             unrecorded: None,
             checkpoint_keys: [checkpoint, time],
@@ -245,9 +243,7 @@ impl Node {
         self.ledger.destroy_spent_items();
         self.load_watch(now);
         self.peers.clear();
-        self.peer_clocks = PeerClocks::default();
-        let recorded = self.ledger.recorded.as_ref().map(|recorded| &recorded.note[..]).unwrap_or_default();
-        self.cosigned = CosignedTime::recorded(recorded, &self.id, self.ledger.epoch, &self.charters);
+        self.own_clock = OwnClock::of_a_start(self.ledger.newest_time(&self.id), self.clocks(now));
         (self.signed, self.unrecorded) = (None, None);
         self.head = self.ledger.end();
         self.open_engine();
@@ -293,18 +289,14 @@ impl Node {
     }
 
     /// The present surroundings of the engine.
-    fn around(&self, now: u64) -> Around {
+    fn around(&mut self, now: u64) -> Around {
         let guard = match self.state {
             State::Clear => GuardState::Clear,
             State::SetBack => GuardState::SetBack,
             State::Down | State::Hearing => GuardState::Waiting,
         };
-        Around { charters: Arc::clone(&self.charters), guard, peers_ahead: self.peers_ahead(now) }
-    }
-
-    /// By how much the clocks of most linked peers are ahead of the node's own clock, in milliseconds, as far as the node knows.
-    pub fn peers_ahead(&self, now: u64) -> i64 {
-        self.peer_clocks.offset(self.clocks(now))
+        let own_clock = self.own_clock.state(self.clocks(now));
+        Around { charters: Arc::clone(&self.charters), guard, own_clock }
     }
 
     /// Stops at once. Durable batches stay. `survives` says whether a batch stays that was written but not synced.
@@ -468,9 +460,8 @@ impl Node {
         self.signed.as_ref()
     }
 
-    /// Signs a checkpoint over all durable leaves.
-    fn sign_checkpoint(&mut self, now: u64) {
-        let seconds = self.cosigned.next(self.wall(now), self.peers_ahead(now));
+    /// Signs a checkpoint over all durable leaves, with this time in seconds since 1970, or none.
+    fn sign_checkpoint(&mut self, seconds: Option<u64>) {
         let (epoch, size) = (self.ledger.epoch, self.ledger.next_index().0);
         let seen = Seen { epoch, size, seconds, root: self.ledger.root() };
         let [statement, time] = self.checkpoint_keys.clone();

@@ -134,10 +134,6 @@ pub struct World {
     crash_at_next_sync: BTreeMap<AgencyId, u64>,
     /// Old copies of nodes' folders, for restores.
     folder_copies: BTreeMap<AgencyId, Ledger>,
-    /// Nodes whose clock is wrong by more than the limit.
-    far_clocks: BTreeSet<AgencyId>,
-    /// Nodes whose clock will be wrong by more than the limit when they start.
-    far_at_start: BTreeSet<AgencyId>,
     healing: bool,
     /// Entries that a node acknowledged to its operator, each with the node.
     pub acknowledged: BTreeMap<EntryId, AgencyId>,
@@ -219,8 +215,6 @@ impl World {
             remembered_epochs: BTreeMap::new(),
             crash_at_next_sync: BTreeMap::new(),
             folder_copies: BTreeMap::new(),
-            far_clocks: BTreeSet::new(),
-            far_at_start: BTreeSet::new(),
             healing: false,
             acknowledged: BTreeMap::new(),
             disagreement: None,
@@ -316,7 +310,6 @@ impl World {
             self.now = at;
             self.report.events += 1;
             self.handle(event);
-            self.correct_far_clocks();
             self.judge_accusations()?;
             (self.invariants.always)(self).map_err(|(invariant, what)| self.failure(invariant, what))?;
         }
@@ -341,7 +334,6 @@ impl World {
                 self.settle(&id);
             }
             Event::Timeout(id) => {
-                self.correct_far_clock_before_signing(&id);
                 let now = self.now;
                 if self.timeouts.get(&id) == Some(&now) {
                     self.timeouts.remove(&id);

@@ -7,7 +7,7 @@ use sinergi_proto::operator_api::{Approve, GetStatusRequest};
 use super::act::{Deed, OnComplaint};
 use super::entry_name::{self, EntryName};
 use super::show;
-use crate::commands::confirm::confirm;
+use crate::commands::question::ask;
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::safe;
@@ -48,7 +48,7 @@ pub(super) async fn run(options: ApproveOptions, on: OnComplaint, context: &Cont
         let id = short_id(&detail.complaint.id);
         let explanation =
             format!("Texts of complaint {id}{title}\nwill be destroyed on every node. This cannot be undone.");
-        confirm(&explanation, "Destroy them")?;
+        ask(&explanation, "Destroy them")?;
     }
     Deed {
         complaint: on.complaint,

@@ -80,11 +80,16 @@ fn page(output: &Output, verified: &VerifiedReceipt) -> String {
     if let Some(proven) = &verified.proven {
         parts.push(output.facts(&facts(output, verified, proven)));
         let sentence = format!(
-            "{} signed that complaint {} was lodged with it at {}, and had it in its ledger at {} at the latest.",
+            "{} signed that complaint {} was lodged with it at {}, and {}.",
             safe::line(&proven.agency_name),
             short_id(&proven.complaint),
             moment(output, proven.lodged_at),
-            moment(output, proven.in_ledger_at),
+            match proven.in_ledger_at {
+                Some(at) => format!("had it in its ledger at {} at the latest", output.clock_and_zone(at)),
+                None =>
+                    "had it in its ledger; its clock was not confirmed then, so the time in the ledger is not proven"
+                        .to_owned(),
+            }
         );
         parts.push(output.paint(Tone::Good, &output.wrapped(&sentence, "")));
     }
@@ -108,7 +113,13 @@ fn facts(output: &Output, verified: &VerifiedReceipt, proven: &ProvenLodging) ->
         ("kind", format!("{}, {}", proven.kind.replace('_', " "), safe::line(&proven.category))),
         ("area", proven.area.as_deref().map(safe::line).unwrap_or_default().to_string()),
         ("lodged at", moment(output, proven.lodged_at)),
-        ("in its ledger", format!("{} at the latest", moment(output, proven.in_ledger_at))),
+        (
+            "in its ledger",
+            proven.in_ledger_at.map_or_else(
+                || "at a time that is not proven".to_owned(),
+                |at| format!("{} at the latest", output.clock_and_zone(at)),
+            ),
+        ),
         ("leaf", format!("{} of {} in {}", proven.leaf_index, proven.ledger_size, proven.ledger)),
         ("reply code", code.to_owned()),
         ("charter", format!("version {} of {}", verified.charter_version, proven.federation)),

@@ -25,6 +25,7 @@ use tokio::task::spawn_blocking;
 
 use super::adoption::CharterAdoption;
 use super::rooms::Way;
+use crate::base::own_clock::SharedClock;
 use crate::base::time::now_millis;
 use crate::peers::budget::{Budget, Share};
 use crate::peers::peer::{Peer, Peers};
@@ -60,6 +61,7 @@ pub struct Incoming {
     own: AgencyId,
     federation: Federation,
     charter_store: CharterStore,
+    clock: SharedClock,
     /// The signatures of batches whose entries came lately, over any link.
     verified_batches: VerifiedBatches,
     /// The budget of memory for frames of all links that were received and are not acknowledged.
@@ -67,9 +69,15 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// Frames are checked under the charters in `charter_store`. They wait for `room`, which all links share.
-    pub fn new(own: AgencyId, federation: Federation, charter_store: CharterStore, room: Budget) -> Self {
-        Self { own, federation, charter_store, verified_batches: VerifiedBatches::default(), room }
+    /// Frames are checked under the charters in `charter_store`, and checkpoints by `clock`. They wait for `room`, which all links share.
+    pub fn new(
+        own: AgencyId,
+        federation: Federation,
+        charter_store: CharterStore,
+        clock: SharedClock,
+        room: Budget,
+    ) -> Self {
+        Self { own, federation, charter_store, clock, verified_batches: VerifiedBatches::default(), room }
     }
 
     /// Decodes and authenticates items.
@@ -93,7 +101,13 @@ impl Incoming {
     /// The agency that signed a note, with the checkpoint. `None` if the note is known, or this node's own, or does not verify.
     fn check_shown(&self, watch: &Watch, note: Vec<u8>) -> Option<(AgencyId, VerifiedCheckpoint)> {
         let agency = watch.agency_to_check(&note, &self.own, self.federation.as_str())?;
-        let checkpoint = check_checkpoint(&note, &agency, self.federation.as_str(), &self.charter_store.charters())?;
+        let checkpoint = check_checkpoint(
+            &note,
+            &agency,
+            self.federation.as_str(),
+            &self.charter_store.charters(),
+            self.clock.confirmed_time(),
+        )?;
         Some((agency, VerifiedCheckpoint { checkpoint, note }))
     }
 }
@@ -140,12 +154,19 @@ pub struct Receipts {
     federation: Federation,
     key: SigningKey,
     charter_store: CharterStore,
+    clock: SharedClock,
 }
 
 impl Receipts {
-    /// Receipts of `own`, signed with its entry key.
-    pub fn new(own: AgencyId, federation: Federation, key: SigningKey, charter_store: CharterStore) -> Self {
-        Self { own, federation, key, charter_store }
+    /// Receipts of `own`, signed with its entry key. Those of peers are checked by `clock`.
+    pub fn new(
+        own: AgencyId,
+        federation: Federation,
+        key: SigningKey,
+        charter_store: CharterStore,
+        clock: SharedClock,
+    ) -> Self {
+        Self { own, federation, key, charter_store, clock }
     }
 
     /// Signs the receipt for a frame. It names the leaf of every accepted item in this node's ledger.
@@ -163,7 +184,8 @@ impl Receipts {
     /// Checks the receipt of a peer. The error names the problem in words.
     fn check(&self, peer: &AgencyId, ack: wire::Ack) -> Result<Box<CheckedAck>, String> {
         let charters = self.charter_store.charters();
-        let checked = check_receipt(ack, &self.own, peer, self.federation.as_str(), &charters);
+        let checked =
+            check_receipt(ack, &self.own, peer, self.federation.as_str(), &charters, self.clock.confirmed_time());
         checked.map(Box::new).map_err(|error| error.to_string())
     }
 }

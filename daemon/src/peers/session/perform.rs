@@ -116,7 +116,6 @@ impl Runner<'_> {
         self.peer.apply(change);
         match change {
             PeerChange::Heard => self.parts.guard.heard(&self.peer.agency),
-            PeerChange::ClockOffset(_) => self.parts.clocks.check(),
             PeerChange::Linked { protocol, .. } => tracing::info!(peer = %self.peer.agency, protocol, "linked"),
             _ => {}
         }

@@ -90,6 +90,8 @@ pub enum RecordKind {
     Seen,
     /// This node's signature over leaves of the same group; body: the signature.
     Signature,
+    /// The latest time that may be cosigned.
+    Ceiling,
     /// A kind of a newer program.
     Unknown(u8),
 }
@@ -114,6 +116,7 @@ impl RecordKind {
             Self::Routing => 9,
             Self::Seen => 10,
             Self::Signature => 11,
+            Self::Ceiling => 12,
             Self::Unknown(code) => code,
         }
     }
@@ -132,6 +135,7 @@ impl RecordKind {
             9 => Self::Routing,
             10 => Self::Seen,
             11 => Self::Signature,
+            12 => Self::Ceiling,
             other => Self::Unknown(other),
         }
     }

@@ -8,7 +8,7 @@ use super::tree::{Health, Tree, guarded};
 use super::{Store, StoreError};
 
 /// Layout of keys and values. A store of another layout is rebuilt.
-const LAYOUT: u64 = 5;
+const LAYOUT: u64 = 6;
 /// How often sled's flusher runs: its garbage collection happens only there.
 const FLUSH_EVERY_MILLIS: u64 = 500;
 

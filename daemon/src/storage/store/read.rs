@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, ComplaintName, EntryId, Epoch, LedgerIndex};
+use sinergi_proto::base::limits;
 use sinergi_proto::complaint::SetDigest;
 use sinergi_proto::engine::{External, PeerCursor};
 
@@ -321,6 +322,18 @@ impl Store {
         let value = self.meta.get("clock")?;
         let bits = value.and_then(|value| value.as_ref().try_into().ok()).map(u64::from_be_bytes);
         Ok(bits.map(HybridClock::from_bits).unwrap_or_default())
+    }
+
+    /// The latest time that may have been cosigned in this epoch, in seconds since 1970; 0 if none was.
+    pub fn ceiling(&self) -> Result<u64, StoreError> {
+        let value = self.meta.get("ceiling")?;
+        Ok(value.and_then(|value| value.as_ref().try_into().ok()).map(u64::from_be_bytes).unwrap_or_default())
+    }
+
+    /// The newest time in the ledger, in milliseconds since 1970; 0 if there is none.
+    pub fn newest_time(&self) -> Result<u64, StoreError> {
+        let cosigned = self.ceiling()?.saturating_sub(limits::CEILING_AHEAD.as_secs()).saturating_mul(1000);
+        Ok(self.own_clock()?.millis().max(cosigned))
     }
 
     /// Bytes on the disk.

@@ -43,6 +43,7 @@ pub struct Changes {
     /// Positions of items that are no longer deferred.
     spent: Vec<Position>,
     own_clock: Option<HybridClock>,
+    ceiling: Option<u64>,
 }
 
 impl Changes {
@@ -130,6 +131,11 @@ impl Changes {
     /// Notes the clock of an own entry.
     pub fn own_clock(&mut self, clock: HybridClock) {
         self.own_clock = self.own_clock.max(Some(clock));
+    }
+
+    /// The latest time that may be cosigned from now on, in seconds since 1970.
+    pub fn ceiling(&mut self, seconds: u64) {
+        self.ceiling = self.ceiling.max(Some(seconds));
     }
 }
 
@@ -227,6 +233,9 @@ impl Store {
         }
         if let Some(clock) = changes.own_clock.filter(|clock| self.own_clock().is_ok_and(|old| *clock > old)) {
             self.meta.insert("clock", &clock.to_bits().to_be_bytes())?;
+        }
+        if let Some(ceiling) = changes.ceiling {
+            self.meta.insert("ceiling", &ceiling.to_be_bytes())?;
         }
         self.meta.insert("watermark", &watermark.to_bits().to_be_bytes())?;
         Ok(())

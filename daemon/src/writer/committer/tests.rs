@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use sinergi_proto::base::ids::Epoch;
-use sinergi_proto::transparency::cosigned_time::CosignedTime;
 use tokio::sync::{Semaphore, oneshot};
 
 use super::super::{Delivered, Submission, WriterHandle};
@@ -37,9 +36,8 @@ fn stage() -> (Stage, tokio::sync::mpsc::Receiver<super::super::submission::Queu
     let keys = SigningKeys { entry: key(), checkpoint: key(), time: key() };
     let (guard, guard_watch) = watch::channel(GuardState::Waiting);
     let commit_thread = CommitThread {
-        checkpoints: Checkpoints::new("lapor.example", &own, Epoch::FIRST, &keys, CosignedTime::default()),
+        checkpoints: Checkpoints::new("lapor.example", &own, Epoch::FIRST, &keys),
         leaf_cache: LeafCache::default(),
-        peer_clocks: SharedPeerClocks::default(),
         store: store.clone(),
         own,
         counts,

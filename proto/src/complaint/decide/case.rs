@@ -3,8 +3,8 @@
 //! Must not know custody commands.
 
 use super::{Author, Declined, no_effect};
+use crate::base::clock::rfc3339 as time;
 use crate::base::ids::{AgencyId, ComplaintId, EntryId};
-use crate::complaint::no_effect::time;
 use crate::complaint::{CaseEntry, Complaint, NoEffect};
 use crate::entry::content::reply_code_hash;
 use crate::entry::{Body, CaseAct, ContentClass};

@@ -2,8 +2,8 @@
 
 use super::{Author, Command, Declined, NewOffer, decide, recall_to_answer};
 use crate::base::clock::HybridClock;
+use crate::base::clock::rfc3339 as time;
 use crate::base::ids::EntryId;
-use crate::complaint::no_effect::time;
 use crate::complaint::{NoEffect, Phase, Standing};
 use crate::fixture::{ANSWER_WITHIN, Case, DAY, Federation, MINUTE, REPLY_CODE, agency};
 use crate::wire::{CloseCause, ReplyWord, entry::Body as Wire};

@@ -33,6 +33,8 @@ pub(super) struct Memory {
     pub(super) receipts_asked: usize,
     /// A complaint that cannot be read.
     pub(super) damaged: Option<ComplaintId>,
+    /// The latest time that may have been cosigned, in seconds since 1970.
+    pub(super) ceiling: u64,
     /// Whether contents can be read.
     pub(super) shows_contents: bool,
 }
@@ -53,6 +55,7 @@ impl Memory {
             receipts: Vec::new(),
             receipts_asked: 0,
             damaged: None,
+            ceiling: 0,
             shows_contents: true,
         }
     }
@@ -67,6 +70,7 @@ impl Memory {
             epoch: Epoch::FIRST,
             size: LedgerIndex(self.size),
             clock: HybridClock::default(),
+            ceiling: self.ceiling,
             deferred: self.deferred.values().cloned().collect(),
             duties: self.cases.iter().filter(|(_, case)| case.duties(&config.own).any()).map(|(id, _)| *id).collect(),
             new_peers: config.adjacent.difference(&self.backfilled).cloned().collect(),
@@ -85,6 +89,7 @@ impl Memory {
                 Record::DeferredDone(header) => drop(self.deferred.remove(&header.item)),
                 Record::Receipt { header, ack } => self.receipts.push((header, ack)),
                 Record::Seen { header, note } => drop(self.seen.insert(header.peer, note.to_vec())),
+                Record::Ceiling(header) => self.ceiling = header.seconds,
                 Record::Routing(RoutingHeader::BackfillDone { peer }) => drop(self.backfilled.insert(peer)),
                 _ => {}
             }

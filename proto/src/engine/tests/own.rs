@@ -55,17 +55,14 @@ fn nothing_is_decided_while_the_guard_waits_or_the_ledger_was_set_back() {
 }
 
 #[test]
-fn while_the_clock_differs_from_most_peers_nothing_is_signed_and_items_are_still_admitted() {
+fn while_the_clock_has_a_problem_nothing_is_signed_and_items_are_still_admitted() {
     let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
-    let bound = i64::try_from(crate::base::limits::CLOCK_AHEAD.as_millis()).expect("a bound");
-    for offset in [bound + 1, -bound - 1] {
-        node.give(Input::PeerClocks(offset));
-        let offset_seconds = offset / 1000;
-        assert_eq!(node.lodge("a", None, None).map(drop), Err(CommandError::Clock { offset_seconds }));
-    }
+    let problem = ClockProblem::PeersDiffer { ahead: 301 };
+    node.give(Input::Clock(ClockState { is_confirmed: false, problem: Some(problem) }));
+    assert_eq!(node.lodge("a", None, None).map(drop), Err(CommandError::Clock(problem)));
     let taken = node.deliver("kota-bandung", vec![item(&federation.node("kota-bandung").lodges())]);
     assert_eq!(taken, [ItemOutcome::Leaf(LedgerIndex(0))]);
-    node.give(Input::PeerClocks(bound));
+    node.give(Input::Clock(ClockState::default()));
     assert!(node.lodge("a", None, None).is_ok());
 }
 
@@ -252,4 +249,56 @@ fn newer_checkpoints_of_others_are_stored_and_committed_to() {
     let crate::entry::Body::Node(body) = &entry.body else { panic!("a node body") };
     let root = root_of([b"two".as_slice(), b"one"]).to_vec();
     assert_eq!(**body, Body::Witnessed(wire::Witnessed { root, peers: 2 }), "in the order of ids");
+}
+
+/// A clock that peers have confirmed.
+const CONFIRMED: ClockState = ClockState { is_confirmed: true, problem: None };
+
+#[test]
+fn a_batch_records_a_ceiling_before_its_checkpoint_carries_a_time_and_the_next_ones_stay_below_it() {
+    let (_, mut node) = TestNode::ready("prov-jabar", &[]);
+    node.lodge("a", None, None).expect("lodged");
+    assert_eq!(node.close_at().0, None, "nobody has confirmed the clock");
+    node.give(Input::Clock(CONFIRMED));
+    node.give(Input::Tick);
+    let seconds = START / 1000;
+    assert_eq!(node.close_at(), (Some(seconds), vec![seconds + 300]), "the checkpoint without a time is replaced");
+    node.give(Input::Tick);
+    assert_eq!(node.close_at(), (Some(seconds), vec![]));
+    node.now += 5 * MINUTE;
+    node.lodge("b", None, None).expect("lodged");
+    assert_eq!(node.close_at(), (Some(seconds + 300), vec![]));
+    node.now += 1000;
+    node.lodge("c", None, None).expect("lodged");
+    assert_eq!(node.close_at(), (Some(seconds + 301), vec![seconds + 601]));
+}
+
+#[test]
+fn a_node_whose_clock_was_far_ahead_signs_nothing_that_would_look_back_dated() {
+    let federation = Federation::new();
+    let mut memory = memory::Memory::new(&federation.charters);
+    memory.ceiling = START / 1000 + 30 * 24 * 3600;
+    let mut node = TestNode::starting(&federation, "prov-jabar", &["kota-bandung"], memory);
+    node.give(Input::Guard(GuardState::Clear));
+    node.give(Input::Clock(CONFIRMED));
+    let refused = node.lodge("a", None, None).map(drop);
+    assert!(matches!(refused, Err(CommandError::BeforeCosigned { .. })), "{refused:?}");
+    let taken = node.deliver("kota-bandung", vec![item(&federation.node("kota-bandung").lodges())]);
+    assert_eq!(taken, [ItemOutcome::Leaf(LedgerIndex(0))], "entries of others are taken");
+    assert_eq!(node.close_at(), (None, vec![]));
+    node.now += 30 * 24 * 60 * MINUTE;
+    assert!(node.lodge("b", None, None).is_ok());
+}
+
+#[test]
+fn the_time_of_a_checkpoint_is_the_one_at_which_its_batch_was_closed_and_never_goes_back() {
+    let (_, mut node) = TestNode::ready("prov-jabar", &[]);
+    node.give(Input::Clock(CONFIRMED));
+    node.give(Input::Tick);
+    assert_eq!(node.close_at().0, Some(START / 1000));
+    node.now -= 9 * MINUTE;
+    node.lodge("a", None, None).expect("within the margin of back-dating");
+    assert_eq!(node.close_at().0, None);
+    node.now -= 2 * MINUTE;
+    assert!(matches!(node.lodge("b", None, None), Err(CommandError::BeforeCosigned { .. })));
 }

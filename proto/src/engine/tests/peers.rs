@@ -317,14 +317,14 @@ fn the_arrival_of_a_relayed_offer_is_confirmed_and_a_recalled_offer_is_returned_
 #[test]
 fn an_automatic_action_is_put_off_until_the_node_may_sign() {
     let (federation, mut node) = TestNode::ready("kota-bandung", &["prov-jabar"]);
-    let bound = i64::try_from(crate::base::limits::CLOCK_AHEAD.as_millis()).expect("a bound");
-    node.give(Input::PeerClocks(2 * bound));
+    let problem = Some(ClockProblem::Jumped { by: 301 });
+    node.give(Input::Clock(ClockState { is_confirmed: false, problem }));
     let case = federation.case_at("kemendagri");
     let offer = federation.node("kemendagri").forwards(&case).to("kota-bandung");
     node.deliver("prov-jabar", vec![item(&federation.node("kemendagri").lodges()), item(&offer)]);
-    assert!(matches!(&node.batch.warnings[..], [Warning::PutOff(_, CommandError::Clock { .. })]));
+    assert!(matches!(&node.batch.warnings[..], [Warning::PutOff(_, CommandError::Clock(_))]));
     node.apply();
-    node.give(Input::PeerClocks(0));
+    node.give(Input::Clock(ClockState::default()));
     node.give(Input::Tick);
     assert_eq!(node.apply(), ["leaf Arrived -> prov-jabar", "signature of 2"]);
 }

@@ -4,8 +4,9 @@
 
 use bytes::Bytes;
 
-use super::parts::{Judge, NotProven, by, complaint_text, named, no_contradiction, time};
+use super::parts::{Judge, NotProven, by, complaint_text, named, no_contradiction};
 use super::{Finding, Statement};
+use crate::base::clock::rfc3339 as time;
 use crate::base::ids::{AgencyId, Epoch, LedgerIndex};
 use crate::base::limits;
 use crate::entry::{Body, Entry, ParseError, Place, id_in};

@@ -3,8 +3,9 @@
 //! Must not know how an accusation was found.
 
 use super::ledger::signed_at;
-use super::parts::{Judge, NotProven, complaint_text, named, no_contradiction, time};
+use super::parts::{Judge, NotProven, complaint_text, named, no_contradiction};
 use super::{Finding, Statement};
+use crate::base::clock::rfc3339 as time;
 use crate::base::ids::AgencyId;
 use crate::entry::{Body, CaseAct, Entry};
 use crate::wire::{self, unanswered::ReachedBy};

@@ -209,12 +209,6 @@ fn stranger(part: &'static str, agency: &AgencyId) -> NotProven {
     NotProven::Signature { part, problem: format!("{agency} is no member of any charter that is known") }
 }
 
-/// A time in milliseconds since 1970, for people.
-pub(super) fn time(millis: u64) -> String {
-    let at = i64::try_from(millis).ok().and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
-    at.map_or_else(|| format!("{millis} ms"), |at| format!("{at:.0}"))
-}
-
 /// An entry in words: its body and its complaint.
 pub(super) fn named(entry: &Entry) -> String {
     let complaint = entry.complaint.map(|id| format!(" of complaint {}", id.short())).unwrap_or_default();

@@ -43,11 +43,8 @@ impl WatchedLedgers {
     }
 
     /// Takes a verified checkpoint from a record of the own ledger. `is_own_record` says whether the record holds the checkpoint itself, so that
-    /// the own ledger commits to it; otherwise the record is a receipt that carries it. One without a time is not taken.
+    /// the own ledger commits to it; otherwise the record is a receipt that carries it.
     pub fn restore(&mut self, agency: &AgencyId, stored: VerifiedCheckpoint, is_own_record: bool) -> Taken {
-        if stored.checkpoint.seconds.is_none() {
-            return Taken::Nothing;
-        }
         if is_own_record {
             self.witnessed(agency, stored.checkpoint.clone());
         }
@@ -184,11 +181,7 @@ mod tests {
         let mut ledgers = WatchedLedgers::default();
         assert_eq!(ledgers.restore(&agency("ksp"), noted(5, 100), true), Taken::Newest);
         assert_eq!(ledgers.restore(&agency("kominfo"), noted(7, 100), false), Taken::Newest);
-        let mut timeless = noted(9, 100);
-        timeless.checkpoint.seconds = None;
-        assert_eq!(ledgers.restore(&agency("kemendagri"), timeless, true), Taken::Nothing);
         assert_eq!(ledgers.to_witness(16), [(agency("kominfo"), noted(7, 100))]);
-        assert_eq!(ledgers.newest(&agency("kemendagri")), None);
     }
 
     #[test]

@@ -87,6 +87,21 @@ fn a_checkpoint_without_a_time_shows_no_roll_back() {
 }
 
 #[test]
+fn a_checkpoint_without_a_time_shows_that_the_ledger_has_grown_and_that_it_was_forked() {
+    let timeless = |size, root| {
+        let mut noted = noted(FIRST, size, root, 0);
+        noted.checkpoint.seconds = None;
+        noted
+    };
+    let mut watched = having(&[honest(10, 100)]);
+    assert_eq!(watched.take(timeless(20, 20)), Taken::Newest);
+    assert_eq!((watched.take(honest(20, 300)), watched.newest()), (Taken::Nothing, Some(&honest(20, 300))));
+    assert_eq!((watched.take(timeless(20, 20)), watched.newest()), (Taken::Nothing, Some(&honest(20, 300))));
+    assert!(matches!(watched.clone().take(honest(15, 901)), Taken::Contradicts(_)), "the time of the larger counts");
+    finding(watched.take(timeless(20, 77)));
+}
+
+#[test]
 fn two_trees_of_one_size_are_a_fork_also_before_the_newest() {
     let mut watched = having(&[honest(10, 100), honest(20, 200)]);
     let other = noted(FIRST, 10, 77, 90);

@@ -32,7 +32,8 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
         let waits = |(_, item): &&(_, Vec<u8>)| !builds_on_the_lost(world, item);
         let waiting = node.ledger.deferred.values().find(waits).filter(|_| world.passes_everything_on());
         if let Some((header, _)) = waiting {
-            return Err((NAME, format!("an item of {} waits at {}", header.peer, node.id)));
+            let (peer, detail) = (&header.peer, &header.detail);
+            return Err((NAME, format!("an item of {peer} waits at {}: {detail}", node.id)));
         }
         for peer in node.adjacent().iter().filter(|peer| !world.is_liar(peer) && world.takes_part(peer)) {
             let acknowledged = node.links.get(peer).and_then(|link| link.acknowledged);

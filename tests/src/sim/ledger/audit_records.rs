@@ -53,6 +53,7 @@ impl AuditRecord {
             Record::Content { .. }
             | Record::Signature { .. }
             | Record::Cursor(_)
+            | Record::Ceiling(_)
             | Record::DeferredDone(_)
             | Record::Routing(_) => None,
         }

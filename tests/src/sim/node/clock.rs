@@ -1,6 +1,6 @@
 //! A node's wall clock, with its offset and its drift.
 //!
-//! The monotonic clock is the world's time, which is never wrong.
+//! The clock of the machine that only goes forward is the world's time, which is never wrong.
 
 use sinergi_proto::base::limits;
 
@@ -49,13 +49,9 @@ impl WallClock {
 }
 
 impl Node {
-    /// Whether most of the linked peers say that the node's clock is wrong by more than the limit.
-    pub fn has_a_wrong_clock(&self, now: u64) -> bool {
-        u128::from(self.peers_ahead(now).unsigned_abs()) > limits::CLOCK_AHEAD.as_millis()
-    }
-
-    /// Whether a peer that was heard since the start is no longer linked, so that its clock no longer counts.
-    pub fn has_lost_a_peer(&self) -> bool {
-        self.heard.iter().any(|peer| !self.links.contains_key(peer))
+    /// Whether the clock is off by more than honest clocks are, or the node knows that nothing may be dated by it.
+    pub fn has_a_wrong_clock(&mut self, now: u64) -> bool {
+        let is_off = u128::from(self.clock.ahead(now).unsigned_abs()) > limits::CLOCK_AHEAD.as_millis();
+        is_off || self.around(now).own_clock.problem.is_some()
     }
 }

@@ -7,7 +7,7 @@ use std::convert::Infallible;
 
 use sinergi_proto::base::ids::{AgencyId, EntryId};
 use sinergi_proto::engine::commit::{DurableBatch, finish};
-use sinergi_proto::engine::{Answer, DeliveryError, Destroy, Input, Recheck, Record};
+use sinergi_proto::engine::{Answer, Closed, DeliveryError, Destroy, Input, Recheck, Record};
 use sinergi_proto::receipt::ItemResult;
 use sinergi_proto::sync::{Done, End, Event, JobId};
 use sinergi_proto::transparency::watch::VerifiedCheckpoint;
@@ -44,6 +44,8 @@ pub(super) struct Flight {
     records: Vec<Record>,
     destroy: BTreeSet<Destroy>,
     answers: Vec<(Waiter, Answer)>,
+    /// The time that the next checkpoint carries, in seconds since 1970.
+    seconds: Option<u64>,
     /// Whether it has records.
     is_written: bool,
     is_durable: bool,
@@ -55,7 +57,6 @@ struct DurableFlight<'a> {
     flight: Flight,
     /// Whether the node had signed a checkpoint before.
     was_signed: bool,
-    now: u64,
 }
 
 impl DurableBatch for DurableFlight<'_> {
@@ -64,7 +65,7 @@ impl DurableBatch for DurableFlight<'_> {
     fn sign_checkpoint(&mut self) {
         let is_first = self.node.signed.is_none() && self.node.state == State::Clear;
         if self.flight.is_written || is_first {
-            self.node.sign_checkpoint(self.now);
+            self.node.sign_checkpoint(self.flight.seconds);
         }
     }
 
@@ -145,7 +146,7 @@ impl Node {
     fn write(&mut self, now: u64) {
         self.decide(Input::Work, Waiter::Nobody, now);
         let Some(engine) = &mut self.engine else { return };
-        let closed = engine.close(&mut self.batch);
+        let Closed { number: closed, seconds } = engine.close(&mut self.batch);
         let mut batch = std::mem::take(&mut self.batch);
         let is_written = !batch.records.is_empty();
         let recheck = std::mem::take(&mut batch.recheck);
@@ -156,6 +157,7 @@ impl Node {
             records: std::mem::take(&mut batch.records),
             destroy: std::mem::take(&mut batch.destroy),
             answers: std::mem::take(&mut self.answers),
+            seconds,
             is_written,
             is_durable: false,
         };
@@ -208,7 +210,7 @@ impl Node {
 
     fn apply(&mut self, now: u64) {
         let Some(flight) = self.flight.take() else { return };
-        let Ok(()) = finish(&mut DurableFlight { was_signed: self.signed.is_some(), node: self, flight, now });
+        let Ok(()) = finish(&mut DurableFlight { was_signed: self.signed.is_some(), node: self, flight });
         self.drain(now);
     }
 

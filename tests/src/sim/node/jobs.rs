@@ -113,9 +113,10 @@ impl Node {
     }
 
     /// An agency's checkpoint, if it verifies and has a time that is not to come.
-    pub(super) fn check_checkpoint(&self, note: &[u8], agency: &AgencyId, now: u64) -> Option<Checkpoint> {
+    pub(super) fn check_checkpoint(&mut self, note: &[u8], agency: &AgencyId, now: u64) -> Option<Checkpoint> {
         let checkpoint = self.checks.open_with_newest_keys(note, agency, &self.charters)?;
-        checkpoint.has_time_by(self.wall(now)).then_some(checkpoint)
+        let now = self.own_clock.confirmed_time(self.clocks(now));
+        (!checkpoint.is_ahead_of(now)).then_some(checkpoint)
     }
 
     fn sign_receipt(
@@ -134,9 +135,10 @@ impl Node {
         signer.sign(peer, cursor, results, checkpoint)
     }
 
-    fn check_receipt(&self, peer: &AgencyId, ack: wire::Ack, now: u64) -> Result<CheckedAck, String> {
+    fn check_receipt(&mut self, peer: &AgencyId, ack: wire::Ack, now: u64) -> Result<CheckedAck, String> {
+        let confirmed = self.own_clock.confirmed_time(self.clocks(now));
         let open = |note: &[u8]| self.checks.open_with_any_keys(note, peer, &self.charters);
-        let checked = CheckedAck::open(ack, [&self.id, peer], FEDERATION, &self.charters, self.wall(now), open);
+        let checked = CheckedAck::open(ack, [&self.id, peer], FEDERATION, &self.charters, confirmed, open);
         checked.map_err(|error| error.to_string())
     }
 

@@ -3,9 +3,7 @@
 use sinergi_daemon::base::node_limits;
 use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
 use sinergi_proto::engine::recovery::{LeafContents, OldContent, OldLedger, OldRecord, Plan, TakeOver};
-use sinergi_proto::engine::{CursorHeader, Input, LeafHeader, OldEntry};
-use sinergi_proto::sync::PeerClocks;
-use sinergi_proto::transparency::cosigned_time::CosignedTime;
+use sinergi_proto::engine::{CursorHeader, Input, LeafHeader, OldEntry, OwnClock};
 use sinergi_proto::transparency::rollback_guard::{OwnTree, RollbackGuard, Signer};
 use sinergi_proto::wire;
 
@@ -37,15 +35,14 @@ impl Node {
         self.ledger.sightings.clone_from(&old.sightings);
         // No peer can have seen the new ledger, and none is linked.
         (self.state, self.guard) = (State::Clear, RollbackGuard::clear());
-        self.peer_clocks = PeerClocks::default();
+        self.own_clock = OwnClock::of_a_start(0, self.clocks(now));
         self.open_engine();
         self.decide(Input::Declare(plan.declaration(wire::ResetReason::Restored)), Waiter::Nobody, now);
         self.settle(now);
         assert_eq!(self.ledger.next_index(), LedgerIndex(1), "{} declares the new epoch", self.id);
         self.take_over(old, now);
         self.effects.clear();
-        self.cosigned = CosignedTime::default();
-        self.sign_checkpoint(now);
+        self.sign_checkpoint(None);
         self.ledger.recorded = self.signed.take();
         self.start(now);
     }

@@ -296,7 +296,6 @@ impl Node {
             Action::Peer(change) => self.note(peer, connection, &change, now),
             Action::Close(close) => {
                 self.links.remove(peer);
-                self.peer_clocks.forget(peer);
                 self.effects.push(Effect::Close(connection, peer.clone(), close.end));
                 self.audit_lost_link(peer, connection, now);
             }
@@ -375,7 +374,7 @@ impl Node {
             PeerChange::PassedOn(passed_on) => self.peers.entry(peer.clone()).or_default().passed_on = *passed_on,
             PeerChange::ClockOffset(offset) => {
                 let clocks = self.clocks(now);
-                self.peer_clocks.heard(peer, *offset, clocks);
+                self.own_clock.heard(peer, *offset, clocks);
             }
             PeerChange::Linked { .. }
             | PeerChange::Answered

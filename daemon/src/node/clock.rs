@@ -1,0 +1,41 @@
+//! Watches this node's wall clock: logs a problem, and wakes the writer when the clock becomes confirmed, so that the checkpoint that
+//! carries no time is followed by one that does.
+
+use std::mem::discriminant;
+use std::time::Duration;
+
+use sinergi_proto::engine::ClockProblem;
+use tokio_util::sync::CancellationToken;
+
+use crate::base::own_clock::SharedClock;
+use crate::base::time;
+use crate::writer::{Submission, WriterHandle};
+
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Watches the clock until `stop`, or until the writer has ended.
+pub(super) async fn watch(clock: SharedClock, writer: WriterHandle, stop: CancellationToken) {
+    let mut was_confirmed = false;
+    let mut told: Option<ClockProblem> = None;
+    loop {
+        let state = clock.state(time::now());
+        // The offset changes a little with each message of a peer. Another problem only is logged.
+        if state.problem.as_ref().map(discriminant) != told.as_ref().map(discriminant) {
+            match &state.problem {
+                Some(problem) => tracing::warn!("{problem}"),
+                None => tracing::info!("the clock can be trusted again"),
+            }
+            told = state.problem;
+        }
+        if !std::mem::replace(&mut was_confirmed, state.is_confirmed)
+            && state.is_confirmed
+            && writer.submit(Submission::Retry).await.is_err()
+        {
+            return;
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The time that this node cosigns on its own checkpoints.
+//!
+//! A later checkpoint over fewer leaves proves a ledger that was set back, and an entry that is dated before a cosigned time proves back-dating.
+//! An honest ledger must never look like that, whatever its clock does and whenever its machine stops. So a time is cosigned only up to a
+//! **ceiling** that is durable already, and nothing is dated or cosigned long before a time that may have been cosigned.
+//!
+//! Must not know whether the clock can be trusted: [`super::own_clock`] does.
+//!
+//! Invariants:
+//! - no cosigned time exceeds the ceiling in the ledger;
+//! - cosigned times never go back while the node runs, and over a restart by at most [`limits::COSIGNED_BACK_BY`].
+
+use crate::base::limits;
+
+use super::record::CeilingHeader;
+use super::{Batch, CommandError, Engine, Record, Warning};
+
+/// The times that were cosigned in the present epoch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CosignedTime {
+    /// The latest time that may be cosigned, in seconds since 1970. It is in the ledger, or in the open batch.
+    ceiling: u64,
+    /// The latest time that may have been cosigned, in seconds since 1970. After a start this is the ceiling.
+    latest: u64,
+    /// The latest time that was given since the start, in seconds since 1970.
+    given: u64,
+    /// Whether the newest checkpoint carries no time, or there is none since the start, and the open batch changes nothing of that.
+    is_missing: bool,
+    /// Whether the operator was told that the clock is behind a time that may have been cosigned.
+    is_told: bool,
+}
+
+impl CosignedTime {
+    /// What a node knows when it starts: the ceiling in its ledger, in seconds since 1970.
+    pub(super) fn of_a_start(ceiling: u64) -> Self {
+        Self { ceiling, latest: ceiling, given: 0, is_missing: true, is_told: false }
+    }
+
+    /// Notes whether the operator is told that the clock is behind a time that may have been cosigned. Returns whether this is a change.
+    fn tell(&mut self, is_behind: bool) -> bool {
+        std::mem::replace(&mut self.is_told, is_behind) != is_behind
+    }
+
+    /// The time by a confirmed clock that shows `now`, in milliseconds since 1970, for the checkpoint over a batch that is closed now. `None` if
+    /// the clock is behind a time that was cosigned, or beyond the ceiling.
+    pub(super) fn give(&mut self, now: u64) -> Option<u64> {
+        let seconds = now / 1000;
+        let may_be_given = seconds >= self.given && !self.is_before_cosigned(now) && seconds <= self.ceiling;
+        if may_be_given {
+            self.given = seconds;
+            self.latest = self.latest.max(seconds);
+        }
+        self.is_missing = !may_be_given;
+        may_be_given.then_some(seconds)
+    }
+
+    /// The checkpoint over a batch that is closed now carries no time.
+    pub(super) fn give_none(&mut self) {
+        self.is_missing = true;
+    }
+
+    /// The ceiling that the open batch must record, in seconds since 1970, so that the checkpoint over it can carry the time of a confirmed clock
+    /// that shows `now`, in milliseconds since 1970. `None` if none is needed, or if the clock is behind a time that was cosigned.
+    pub(super) fn next_ceiling(&self, now: u64) -> Option<u64> {
+        let seconds = now / 1000;
+        let is_behind = seconds < self.given || self.is_before_cosigned(now);
+        (seconds > self.ceiling && !is_behind).then(|| seconds.saturating_add(limits::CEILING_AHEAD.as_secs()))
+    }
+
+    /// Like [`Self::next_ceiling`], for a node whose newest checkpoint carries no time. The record makes the node sign another one.
+    pub(super) fn first_ceiling(&self, now: u64) -> Option<u64> {
+        let seconds = now / 1000;
+        let is_behind = seconds < self.given || self.is_before_cosigned(now);
+        (self.is_missing && !is_behind)
+            .then(|| self.ceiling.max(seconds.saturating_add(limits::CEILING_AHEAD.as_secs())))
+    }
+
+    /// The open batch records this ceiling, in seconds since 1970.
+    pub(super) fn raise(&mut self, ceiling: u64) {
+        self.ceiling = self.ceiling.max(ceiling);
+        self.is_missing = false;
+    }
+
+    /// Whether an entry that is dated `now`, in milliseconds since 1970, would be back-dated by a time that may have been cosigned.
+    pub(super) fn is_before_cosigned(&self, now: u64) -> bool {
+        let margin = limits::COSIGNED_BACK_BY.min(limits::BACK_DATED_BY).as_secs();
+        now < self.latest.saturating_sub(margin).saturating_mul(1000)
+    }
+
+    /// The latest time that may have been cosigned, in seconds since 1970.
+    pub(super) fn latest(&self) -> u64 {
+        self.latest
+    }
+}
+
+impl Engine {
+    /// The reason why an entry that is dated now would look back-dated; `None` if it would not.
+    pub(super) fn before_cosigned(&self) -> Option<CommandError> {
+        let (shows, cosigned) = (self.now.wall_millis, self.cosigned.latest());
+        self.cosigned.is_before_cosigned(shows).then_some(CommandError::BeforeCosigned { shows, cosigned })
+    }
+
+    /// Warns the operator when the clock is behind a time that may have been cosigned, and when it is not any more.
+    pub(super) fn warn_of_cosigned_time(&mut self, batch: &mut Batch) {
+        let problem = self.before_cosigned();
+        if self.cosigned.tell(problem.is_some()) {
+            batch.warnings.push(Warning::BeforeCosigned(problem));
+        }
+    }
+
+    /// Lets the next checkpoint carry a time again, if the newest one carries none and the clock is confirmed by now.
+    pub(super) fn renew_time(&mut self, batch: &mut Batch) {
+        let ceiling = self.time_by_clock().and_then(|now| self.cosigned.first_ceiling(now));
+        self.record_ceiling(ceiling, batch);
+    }
+
+    /// The time of the checkpoint over the batch that is closed now, in seconds since 1970.
+    pub(super) fn time_to_cosign(&mut self, batch: &mut Batch) -> Option<u64> {
+        let Some(now) = self.time_by_clock() else {
+            self.cosigned.give_none();
+            return None;
+        };
+        if !batch.is_empty() {
+            self.record_ceiling(self.cosigned.next_ceiling(now), batch);
+        }
+        self.cosigned.give(now)
+    }
+
+    /// The time of the last input in milliseconds since 1970, if the clock is confirmed.
+    fn time_by_clock(&self) -> Option<u64> {
+        (self.own_clock.is_confirmed && self.own_clock.problem.is_none()).then_some(self.now.wall_millis)
+    }
+
+    fn record_ceiling(&mut self, seconds: Option<u64>, batch: &mut Batch) {
+        if let Some(seconds) = seconds {
+            self.record(Record::Ceiling(CeilingHeader { seconds }), batch);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: u64 = 60_000;
+
+    /// A time that has run since minute 100.
+    fn running() -> CosignedTime {
+        let mut time = CosignedTime::of_a_start(0);
+        let ceiling = time.next_ceiling(100 * MINUTE).expect("none is recorded");
+        assert_eq!(ceiling, 105 * 60);
+        time.raise(ceiling);
+        assert_eq!(time.give(100 * MINUTE), Some(100 * 60));
+        time
+    }
+
+    #[test]
+    fn no_time_is_given_beyond_the_recorded_ceiling() {
+        let mut time = running();
+        assert_eq!((time.next_ceiling(105 * MINUTE + 999), time.give(105 * MINUTE + 999)), (None, Some(105 * 60)));
+        assert_eq!(time.give(106 * MINUTE), None);
+        assert_eq!(time.first_ceiling(107 * MINUTE), Some(112 * 60), "the newest checkpoint carries no time");
+        time.raise(time.next_ceiling(106 * MINUTE).expect("beyond the ceiling"));
+        assert_eq!((time.first_ceiling(106 * MINUTE), time.give(106 * MINUTE)), (None, Some(106 * 60)));
+        assert_eq!(time.first_ceiling(107 * MINUTE), None);
+    }
+
+    #[test]
+    fn no_time_is_given_while_the_clock_is_behind_a_cosigned_time() {
+        let mut time = running();
+        assert_eq!((time.give(99 * MINUTE), time.first_ceiling(99 * MINUTE)), (None, None));
+        assert_eq!(time.give(100 * MINUTE), Some(100 * 60));
+    }
+
+    #[test]
+    fn after_a_restart_the_ceiling_counts_as_cosigned() {
+        let mut time = CosignedTime::of_a_start(110 * 60);
+        assert_eq!((time.is_before_cosigned(100 * MINUTE - 1), time.is_before_cosigned(100 * MINUTE)), (true, false));
+        assert_eq!((time.give(100 * MINUTE - 1), time.first_ceiling(100 * MINUTE - 1)), (None, None));
+        assert_eq!(time.first_ceiling(100 * MINUTE), Some(110 * 60), "the one in the ledger is later, and stays");
+        assert_eq!(time.give(100 * MINUTE), Some(100 * 60));
+    }
+
+    #[test]
+    fn nothing_is_dated_long_before_a_time_that_was_given() {
+        let time = running();
+        assert_eq!((time.is_before_cosigned(90 * MINUTE - 1), time.is_before_cosigned(90 * MINUTE)), (true, false));
+    }
+}
