@@ -57,6 +57,8 @@ pub mod defaults {
     pub const CHECKPOINT_KEY: &str = "keys/checkpoint.pem";
     /// `keys.time`.
     pub const TIME_KEY: &str = "keys/time.pem";
+    /// Name of the ledger's mark, beside the entry key.
+    pub const MARK: &str = "ledger-mark";
     /// `tls.certificate`.
     pub const TLS_CERTIFICATE: &str = "keys/tls.crt";
     /// `tls.key`.
@@ -164,10 +166,12 @@ pub struct Operator {
 }
 
 /// `[ledger]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ledger {
     /// Size at which a segment is sealed and the next one begun, in bytes.
     pub segment_bytes: u32,
+    /// The file that says how far the ledger has come. It should be outside the data folder.
+    pub mark: PathBuf,
 }
 
 /// `[store]`.

@@ -20,7 +20,7 @@ use crate::model::{
 };
 use crate::model::{bounds, defaults};
 use crate::problem::{ConfigError, Problems};
-use crate::raw::{Number, Raw, RawPeer, Text};
+use crate::raw::{Number, Raw, RawLedger, RawPeer, Text};
 
 impl Config {
     /// Reads the configuration file of a node. `path` may also be the node's directory.
@@ -63,6 +63,17 @@ struct Reader<'p, 't> {
 }
 
 impl Reader<'_, '_> {
+    fn ledger(&mut self, raw: RawLedger, keys: &Keys, data: &Path) -> Ledger {
+        let segment_mib =
+            self.number("ledger.segment_mib", raw.segment_mib, defaults::SEGMENT_MIB, bounds::SEGMENT_MIB);
+        // Without a setting, the mark is beside the entry key.
+        let mark = match raw.mark {
+            Some(mark) => self.path("ledger.mark", Some(mark), defaults::MARK, data),
+            None => keys.entry.with_file_name(defaults::MARK),
+        };
+        Ledger { segment_bytes: u32::try_from(segment_mib * 1024 * 1024).expect("bounded"), mark }
+    }
+
     fn config(&mut self, raw: Raw, base: &Path) -> Option<Config> {
         let agency = self.required("agency", raw.agency, "the agency that this node speaks for");
         let federation = self.required("federation", raw.federation, "the federation's name, as in the charter");
@@ -75,13 +86,12 @@ impl Reader<'_, '_> {
             checkpoint: self.path("keys.checkpoint", raw.keys.checkpoint, defaults::CHECKPOINT_KEY, &data),
             time: self.path("keys.time", raw.keys.time, defaults::TIME_KEY, &data),
         };
+        let ledger = self.ledger(raw.ledger, &keys, &data);
         let tls = Tls {
             certificate: self.path("tls.certificate", raw.tls.certificate, defaults::TLS_CERTIFICATE, &data),
             key: self.path("tls.key", raw.tls.key, defaults::TLS_KEY, &data),
         };
         let socket = self.socket(raw.operator.socket, &data);
-        let segment_mib =
-            self.number("ledger.segment_mib", raw.ledger.segment_mib, defaults::SEGMENT_MIB, bounds::SEGMENT_MIB);
         let cache_mib = self.number("store.cache_mib", raw.store.cache_mib, defaults::CACHE_MIB, bounds::CACHE_MIB);
         let answer_by_hours = self.number(
             "forward.answer_by_hours",
@@ -119,7 +129,7 @@ impl Reader<'_, '_> {
             keys,
             tls,
             operator: Operator { socket },
-            ledger: Ledger { segment_bytes: u32::try_from(segment_mib * 1024 * 1024).expect("bounded") },
+            ledger,
             store: Store { cache_bytes: cache_mib * 1024 * 1024 },
             forward: Forward { answer_by: Duration::from_secs(answer_by_hours * 3600) },
             link: Link { idle: Duration::from_secs(idle_seconds) },

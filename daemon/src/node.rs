@@ -11,6 +11,7 @@ mod clock;
 mod data;
 mod error;
 mod folder;
+mod mark;
 pub mod recover;
 
 use std::sync::Arc;
@@ -47,6 +48,7 @@ pub use data::{Data, rebuild};
 pub use error::NodeError;
 use folder::check_membership;
 pub use folder::ledger_path;
+use mark::MarkKeeper;
 
 /// Time that the writer has to end, if all other tasks have used up the configured time.
 const WRITER_MOMENT: std::time::Duration = std::time::Duration::from_secs(1);
@@ -117,8 +119,17 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     start_rechecks(config, &parts, rechecks, &mut tasks);
     start_operator(config, &parts, (auditor, evidence), socket, started_at, &mut tasks);
     start_ticks(&parts, &mut tasks);
+    let (head, alarms) = (parts.writer.head(), parts.alarms.clone());
+    let mut mark = MarkKeeper::new(config.ledger.mark.clone(), head, parts.guard.clone(), alarms);
+    let keeping = mark.clone().run(parts.stop.clone());
+    tasks.spawn(async move {
+        keeping.await;
+        Ok(())
+    });
     tracing::info!(agency = %config.agency, socket = %config.operator.socket.display(), "the node is up");
-    wait_and_drain(config, parts.stop, tasks, parts.writer, writer_thread).await
+    let ended = wait_and_drain(config, parts.stop, tasks, parts.writer, writer_thread).await;
+    mark.write();
+    ended
 }
 
 /// The parts of this node. Only the wiring has all of them: each task gets the few that it needs.

@@ -215,6 +215,13 @@ impl Operator for OperatorService {
         clock::confirm(&self.overview.clock, &request.into_inner()).map(Response::new)
     }
 
+    async fn confirm_ledger(
+        &self,
+        _: Request<operator_api::ConfirmLedgerRequest>,
+    ) -> Result<Response<operator_api::ConfirmLedgerReply>, Status> {
+        self.ledger.confirm().map(Response::new)
+    }
+
     async fn lodge(
         &self,
         request: Request<operator_api::LodgeRequest>,

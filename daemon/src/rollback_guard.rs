@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 use sinergi_proto::base::ids::AgencyId;
-use sinergi_proto::transparency::rollback_guard::{Begun, GuardState, RollbackGuard, Settled};
+use sinergi_proto::transparency::rollback_guard::{Begun, GuardState, Known, RollbackGuard, Settled};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +29,9 @@ use crate::storage::complaint_loader::OwnDataError;
 pub use own_ledger::{OwnKeys, OwnLedger};
 pub use sinergi_proto::transparency::rollback_guard::{Compared, Proof, Sighting};
 pub use stored::{SightingsError, file, keep, load};
+
+/// The topic of the alarm that the ledger may be an old copy.
+const UNCONFIRMED: &str = "ledger-unconfirmed";
 
 /// Runs the rollback guard of this node. The writer, the links and the operator API share it; clones are cheap.
 #[derive(Clone)]
@@ -57,7 +60,8 @@ pub enum GuardError {
 }
 
 impl GuardService {
-    /// Starts the guard of a node. `local` are proofs from the node's own files that its ledger was longer. Blocks.
+    /// Starts the guard of a node. `local` are proofs from the node's own files that its ledger was longer. `may_be_old` says that nothing shows that
+    /// the ledger is no old copy. Blocks.
     ///
     /// # Errors
     /// The ledger or the stored sightings cannot be read.
@@ -65,15 +69,16 @@ impl GuardService {
         ledger: OwnLedger,
         data: &Path,
         peers: impl IntoIterator<Item = AgencyId>,
-        local: Vec<Proof>,
+        (local, may_be_old): (Vec<Proof>, bool),
         alarms: Alarms,
     ) -> Result<Self, GuardError> {
         let file = file(data);
         let local = local.into_iter().map(|proof| Sighting { by: None, at: now_millis(), proof }).collect();
+        let known = Known { stored: load(&file)?, local, may_be_old };
         let charters = ledger.keys.charter_store.charters();
         let signer = ledger.keys.signer(&charters);
         let Begun { guard, must_store, is_mended } =
-            RollbackGuard::begin(peers, node_limits::HEARING_TIME, load(&file)?, local, signer, &ledger)?;
+            RollbackGuard::begin(peers, node_limits::HEARING_TIME, known, signer, &ledger)?;
         if is_mended {
             tracing::info!("the ledger holds again what was seen of it, or has begun a new epoch");
         }
@@ -83,6 +88,9 @@ impl GuardService {
         let service = Self::new(ledger, file, alarms, guard);
         for sighting in service.guard().sightings() {
             service.raise(sighting)?;
+        }
+        if service.state() == GuardState::Unconfirmed {
+            service.ask_for_a_word();
         }
         Ok(service)
     }
@@ -132,6 +140,18 @@ impl GuardService {
         self.0.heard.notify_one();
     }
 
+    /// Notes that the operator says that no newer copy of the ledger was ever used. Returns whether the node waited for that.
+    pub fn confirm(&self) -> bool {
+        let mut guard = self.guard();
+        let is_awaited = guard.confirm();
+        if is_awaited {
+            self.0.state.send_replace(guard.state());
+            self.0.alarms.settle(UNCONFIRMED);
+            self.0.heard.notify_one();
+        }
+        is_awaited
+    }
+
     /// Takes a sighting that contradicts the ledger: the ledger is shorter than what was seen, or differs from it. Blocks.
     ///
     /// # Errors
@@ -147,14 +167,21 @@ impl GuardService {
         self.raise(&sighting)
     }
 
-    /// Ends the wait for peers when its time is over. Returns when the guard no longer waits, or at `stop`.
+    /// Ends the wait for peers when its time is over. Returns when the guard waits for nobody any more, or at `stop`.
     pub async fn run(&self, stop: &CancellationToken) {
         loop {
-            let Some(timeout) = self.guard().next_timeout() else { return };
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = self.0.heard.notified() => {}
-                () = tokio::time::sleep_until(self.0.began + timeout) => self.settles(RollbackGuard::timeout),
+            let (timeout, state) = (self.guard().next_timeout(), self.state());
+            match timeout {
+                Some(timeout) => tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = self.0.heard.notified() => {}
+                    () = tokio::time::sleep_until(self.0.began + timeout) => self.settles(RollbackGuard::timeout),
+                },
+                None if state == GuardState::Unconfirmed => tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = self.0.heard.notified() => {}
+                },
+                None => return,
             }
         }
     }
@@ -162,8 +189,10 @@ impl GuardService {
     fn settles(&self, event: impl FnOnce(&mut RollbackGuard, std::time::Duration) -> Option<Settled>) {
         let mut guard = self.guard();
         let settled = event(&mut guard, self.0.began.elapsed());
-        if settled.is_some() {
-            self.0.state.send_replace(guard.state());
+        self.0.state.send_if_modified(|state| std::mem::replace(state, guard.state()) != guard.state());
+        match guard.state() {
+            GuardState::Unconfirmed => self.ask_for_a_word(),
+            _ => self.0.alarms.settle(UNCONFIRMED),
         }
         if settled == Some(Settled::TimeOver) {
             tracing::warn!(
@@ -173,11 +202,21 @@ impl GuardService {
         }
     }
 
+    fn ask_for_a_word(&self) {
+        let text = "nothing shows that this node's ledger is not an old copy (its mark beside the keys is missing, or its end was cut off), and no peer \
+                    was heard: nothing is signed until a peer is heard. If no newer copy of the ledger was ever used, run `sinergi confirm ledger`";
+        self.0.alarms.raise(UNCONFIRMED, text);
+    }
+
     fn raise(&self, sighting: &Sighting) -> Result<(), OwnDataError> {
         let ledger = &self.0.ledger;
         let Some(compared) = ledger.compare(&sighting.proof)? else { return Ok(()) };
         let found = sighting.describe(&compared, ledger.extent());
-        let by = sighting.by.as_ref().map_or("own files", AgencyId::as_str);
+        let by = match (&sighting.by, &sighting.proof) {
+            (Some(peer), _) => peer.as_str(),
+            (None, Proof::Mark { .. }) => "mark",
+            (None, _) => "own files",
+        };
         let text = format!(
             "{found}: the ledger was set back or lost, and nothing is signed. Stop the node, and put back the newest copy of its folder or \
              run `sinergi recover`"

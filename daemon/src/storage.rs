@@ -20,6 +20,7 @@ pub mod derivation;
 pub mod keys;
 pub mod leaf_cache;
 pub mod ledger;
+pub mod mark;
 pub mod outbox;
 pub mod record_codec;
 pub mod signed_leaves;

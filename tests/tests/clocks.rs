@@ -289,7 +289,7 @@ async fn a_node_that_is_alone_after_a_jump_waits_for_its_operator_whose_own_cloc
         let charter = charter.to_str().expect("a path");
         run_on(&folder, &["receipt", "--verify", path, "--charter", charter]).out
     };
-    assert!(shown(&lodged).contains("its clock was not confirmed then"), "{}", shown(&lodged));
+    assert!(shown(&lodged).contains("at a time that is not proven"), "{}", shown(&lodged));
 
     let said = run_on(&folder, &["confirm", "clock", &time_in(DAY)]);
     assert!(said.code == 4 && said.err.contains("more than 300 s apart"), "{said:?}");

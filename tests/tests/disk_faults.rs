@@ -213,7 +213,9 @@ fn says(text: &str, words: &[&str]) {
 
 /// Asserts that the node ended before or during its answer.
 fn is_cut_off(status: &Status) {
-    assert!(matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled), "{status}");
+    // A connection that is closed in the middle of a call may read as an internal error of HTTP/2.
+    let is_closed = status.code() == Code::Internal && status.message().contains("h2 protocol error");
+    assert!(is_closed || matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled), "{status}");
 }
 
 fn is_busy(status: &Status) {

@@ -50,17 +50,27 @@ async fn start_all(federation: &mut TestFederation, ids: &[&str]) {
 /// The parts of a node's folder that belong to its ledger.
 const DATA: [&str; 2] = ["ledger", "store"];
 
-/// Copies a stopped node's data, and returns the path of the copy.
+/// The ledger's mark, in the node's folder and in a copy.
+const MARK: [&str; 2] = ["keys/ledger-mark", "ledger-mark"];
+
+/// Copies a stopped node's data with the mark, and returns the path of the copy.
 fn copy_of(federation: &TestFederation, id: &str) -> PathBuf {
     let to = federation.folder().join(format!("copy-of-{id}"));
     for part in DATA {
         folder::copy(&federation.folder_of(id).join(part), &to.join(part));
     }
+    fs::copy(federation.folder_of(id).join(MARK[0]), to.join(MARK[1])).expect("the mark");
     to
 }
 
-/// Replaces a stopped node's data by a copy.
+/// Replaces a stopped node's data by a copy. The mark comes back with it, so only peers can tell that the ledger is old.
 fn restore(federation: &TestFederation, id: &str, copy: &Path) {
+    fs::copy(copy.join(MARK[1]), federation.folder_of(id).join(MARK[0])).expect("the mark");
+    restore_but_the_mark(federation, id, copy);
+}
+
+/// Replaces a stopped node's data by a copy. The mark stays, because it is where the backup does not reach.
+fn restore_but_the_mark(federation: &TestFederation, id: &str, copy: &Path) {
     let folder = federation.folder_of(id);
     for part in DATA {
         fs::remove_dir_all(folder.join(part)).expect("the node's data");
@@ -68,14 +78,15 @@ fn restore(federation: &TestFederation, id: &str, copy: &Path) {
     }
 }
 
-/// Loses the whole folder of a stopped node. The new folder has only the files that an operator keeps elsewhere: keys, configuration, the
-/// first charter.
+/// Loses the whole folder of a stopped node, with the mark. The new folder has only the files that an operator keeps elsewhere: keys, configuration,
+/// the first charter.
 fn lose(federation: &TestFederation, id: &str) {
     let folder = federation.folder_of(id);
     let lost = federation.folder().join(format!("lost-{id}"));
     fs::rename(&folder, &lost).expect("the node's folder");
     fs::create_dir_all(folder.join("charter")).expect("a new folder");
     folder::copy(&lost.join("keys"), &folder.join("keys"));
+    fs::remove_file(folder.join(MARK[0])).expect("the mark");
     for file in [FILE, "charter/00000001.note"] {
         fs::copy(lost.join(file), folder.join(file)).expect("a file that is kept elsewhere");
     }
@@ -352,6 +363,7 @@ async fn a_checkpoint_shown_by_a_peer_stops_the_node_even_if_it_cannot_be_stored
     federation.start_node("prov-jabar").await;
     let before = hands_over_and_is_stopped(&mut federation, 3).await;
     DATA.iter().for_each(|part| fs::remove_dir_all(folder.join(part)).expect("the node's data"));
+    fs::remove_file(folder.join(MARK[0])).expect("the mark");
     let kept = rollback_guard::file(&folder);
 
     let full = disk.on(&[Op::Create, Op::Write], "set-back").fails(NO_SPACE);
@@ -628,6 +640,8 @@ async fn a_ledger_whose_only_segment_was_deleted_is_not_served_and_recovers_into
     assert!(federation.process_mut("kota-bandung").up().await.is_err(), "it is not served as if it were new");
     let log = federation.log_of("kota-bandung");
     assert!(log.contains("00000001.seg is missing") && log.contains("sinergi recover"), "{log}");
+    // With the mark, the epoch would be known.
+    fs::remove_file(folder.join(MARK[0])).expect("the mark");
     let unknown = run_on(&folder, &["recover", "--yes"]);
     assert!(
         unknown.code == 4 && unknown.err.contains("--epoch") && unknown.err.contains("sinergi peer show"),
@@ -836,4 +850,74 @@ async fn a_smaller_ledger_than_signed_before_is_a_finding_and_an_unproven_claim_
         city.sees_peer("kominfo", |peer| peer.state != "linked").await;
     }
     assert_eq!(city.peer("kominfo").await.peer_epoch, 2);
+}
+
+#[tokio::test]
+async fn an_old_copy_is_noticed_by_the_mark_although_no_peer_can_be_reached() {
+    let mut federation = TestFederation::make(province_and_city());
+    federation.start_node("kota-bandung").await;
+    let city = federation.node("kota-bandung").await;
+    city.lodges("Sebelumnya").await;
+    federation.stop_node("kota-bandung").await;
+    let copy = copy_of(&federation, "kota-bandung");
+    federation.start_node("kota-bandung").await;
+    let city = federation.node("kota-bandung").await;
+    city.lodges("Sesudahnya").await;
+    federation.stop_node("kota-bandung").await;
+
+    restore_but_the_mark(&federation, "kota-bandung", &copy);
+    federation.start_node("kota-bandung").await;
+    let city = federation.node("kota-bandung").await;
+    status_of(&city, |status| has_alarm(status, &["the mark beside the keys says 2 leaves in epoch 1", "recover"]))
+        .await;
+    let refused = city.lodges_request(complaint_about("Ditolak")).await.expect_err("the ledger is old");
+    assert!(refused.code() == Code::FailedPrecondition && refused.message().contains("set back"), "{refused:?}");
+    let folder = federation.folder_of("kota-bandung");
+    let said = run_on(&folder, &["confirm", "ledger", "--yes"]);
+    assert!(said.code == 4 && said.err.contains("set back"), "a proof counts more than a word: {said:?}");
+
+    // A killed node's mark is at most a second old, and a new epoch is known by it at once.
+    federation.stop_node("kota-bandung").await;
+    let said = run_on(&folder, &["recover", "--yes"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    restore_but_the_mark(&federation, "kota-bandung", &copy);
+    let said = run_on(&folder, &["recover", "--yes", "--output", "json"]);
+    assert!(said.code == 0 && said.out.contains("\"epoch\": 3"), "epoch 2 has begun, although nobody saw it: {said:?}");
+    federation.start_node("kota-bandung").await;
+    let city = federation.node("kota-bandung").await;
+    city.lodges("Lagi").await;
+    city.has_a_sound_ledger().await;
+}
+
+#[tokio::test]
+async fn a_node_without_its_mark_waits_for_a_peer_or_its_operator() {
+    let mut federation = TestFederation::make(province_and_city());
+    federation.start_node("kota-bandung").await;
+    federation.node("kota-bandung").await.lodges("Sebelumnya").await;
+    federation.stop_node("kota-bandung").await;
+    let folder = federation.folder_of("kota-bandung");
+    let mark = folder.join(MARK[0]);
+    fs::remove_file(&mark).expect("the mark is there");
+    federation.start_node("kota-bandung").await;
+    let city = federation.node("kota-bandung").await;
+    // The call is held while the node asks its peers.
+    let refused = city.lodges_request(complaint_about("Ditolak")).await.expect_err("nobody can tell");
+    assert!(refused.message().contains("sinergi confirm ledger"), "{refused:?}");
+    status_of(&city, |status| has_alarm(status, &["not an old copy", "sinergi confirm ledger"])).await;
+    let said = run_on(&folder, &["confirm", "ledger"]);
+    assert!(said.code == 4 && said.err.contains("--yes"), "without a terminal there is no question: {said:?}");
+    let said = run_on(&folder, &["confirm", "ledger", "--yes"]);
+    assert!(said.code == 0 && said.out.contains("with 1 leaves in epoch 1"), "{said:?}");
+    city.lodges("Sesudahnya").await;
+    assert!(city.status().await.alarms.iter().all(|alarm| !alarm.contains("old copy")));
+    let said = run_on(&folder, &["confirm", "ledger", "--yes"]);
+    assert!(said.code == 4 && said.err.contains("does not wait"), "{said:?}");
+
+    federation.stop_node("kota-bandung").await;
+    fs::remove_file(&mark).expect("it was written again");
+    federation.start_all().await;
+    let city = federation.node("kota-bandung").await;
+    city.lodges("Dengan tetangga").await;
+    let written = wait::until(PATIENCE, async || Ok::<_, Status>(mark.exists().then_some(())));
+    assert!(written.await.expect("no error").is_some(), "the node may sign, so its mark counts again");
 }

@@ -3,8 +3,9 @@
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde::Serialize;
-use sinergi_proto::operator_api::ConfirmClockRequest;
+use sinergi_proto::operator_api::{ConfirmClockRequest, ConfirmLedgerRequest};
 
+use super::question::ask;
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::output::Output;
@@ -16,6 +17,8 @@ use crate::when::{Moment, milliseconds};
 pub enum Command {
     /// Say that the node's clock is right
     Clock(ClockArgs),
+    /// Say that no newer copy of the node's ledger was ever used
+    Ledger(LedgerArgs),
 }
 
 /// Options of `confirm clock`.
@@ -31,6 +34,27 @@ const ABOUT: &str = "\
 A node compares its clock with its peers' clocks. While no peer confirms it, the node's checkpoints carry no time; after a jump, the node authors
 nothing. Where no peer can be reached, the operator can confirm the clock instead. The node checks that its clock shows the given time.";
 
+/// Options of `confirm ledger`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = ABOUT_LEDGER)]
+pub struct LedgerArgs {
+    /// Do not ask for confirmation
+    #[arg(long)]
+    pub yes: bool,
+}
+
+const ABOUT_LEDGER: &str = "\
+A node that starts without its mark (a file beside its keys) cannot tell whether its ledger is an old copy. It asks its peers. Where none can be reached,
+the operator can confirm the ledger instead. If a newer copy was used before, and peers have seen entries of it, the agency will be proven to have forked
+its ledger: then put the newest copy back, or use `sinergi recover`.";
+
+/// The confirmed ledger.
+#[derive(Debug, Serialize)]
+struct ConfirmedLedger {
+    epoch: u32,
+    ledger_size: u64,
+}
+
 /// The confirmed clock.
 #[derive(Debug, Serialize)]
 struct ConfirmedClock {
@@ -42,6 +66,7 @@ struct ConfirmedClock {
 pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
     match command {
         Command::Clock(args) => confirm_clock(&args, context).await,
+        Command::Ledger(args) => confirm_ledger(&args, context).await,
     }
 }
 
@@ -51,6 +76,20 @@ async fn confirm_clock(args: &ClockArgs, context: &Context) -> Result<(), Failur
     let answer = node.api.confirm_clock(request).await;
     let reply = answer.map_err(|status| Failure::from_status("confirm the clock", &status))?.into_inner();
     context.output.document(&ConfirmedClock { shows: moment(reply.shows) }, sentence)
+}
+
+async fn confirm_ledger(args: &LedgerArgs, context: &Context) -> Result<(), Failure> {
+    let mut node = context.connect().await?;
+    if !args.yes {
+        let explanation = "If a newer copy of this ledger was used before, what peers saw of it proves a fork, which cannot be undone.";
+        ask(explanation, "Was no newer copy of this ledger ever used")?;
+    }
+    let answer = node.api.confirm_ledger(ConfirmLedgerRequest {}).await;
+    let reply = answer.map_err(|status| Failure::from_status("confirm the ledger", &status))?.into_inner();
+    let confirmed = ConfirmedLedger { epoch: reply.epoch, ledger_size: reply.ledger_size };
+    context.output.document(&confirmed, |_, ConfirmedLedger { epoch, ledger_size }| {
+        format!("The ledger with {ledger_size} leaves in epoch {epoch} is confirmed. The node signs again.")
+    })
 }
 
 fn sentence(output: &Output, clock: &ConfirmedClock) -> String {

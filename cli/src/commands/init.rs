@@ -17,7 +17,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sinergi_config::{CharterPin, Config, Endpoint, Federation, NodeFile, Peer, defaults};
 use sinergi_daemon::storage::keys::{self, KeyError, SigningKeys};
-use sinergi_proto::base::ids::AgencyId;
+use sinergi_daemon::storage::mark;
+use sinergi_proto::base::ids::{AgencyId, Epoch};
+use sinergi_proto::transparency::rollback_guard::Extent;
 
 use super::pki::{AUTHORITY_CERTIFICATE, AUTHORITY_KEY, write_pair};
 use crate::failure::Failure;
@@ -132,6 +134,9 @@ pub fn create(folder: &Path, args: &InitArgs, now: Timestamp) -> Result<NewNode,
     make_folder(folder)?;
     make_folder(&keys_folder)?;
     let keys = make_keys(&config)?;
+    // A new node knows by its mark that its empty ledger was never longer.
+    mark::write(&config.ledger.mark, Extent { epoch: Epoch::FIRST, size: 0 })
+        .map_err(|error| Failure::failed("cannot write the ledger's mark").because(error))?;
     let authority = if args.no_pki { None } else { Some(make_certificates(&config, args, now, &keys_folder)?) };
     if let Some((note, _)) = &first {
         charter::write_first(&config, note)?;

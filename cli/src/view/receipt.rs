@@ -77,7 +77,8 @@ pub struct ProvenLodging {
     pub class: String,
     /// The time of the lodging, by the agency's clock.
     pub lodged_at: Option<Timestamp>,
-    /// The time at which the agency signed that its ledger has the entry. `None`: its clock was not confirmed then.
+    /// The time at which the agency signed that its ledger has the entry. `None`: the receipt shows no time, as while the agency's clock is not
+    /// confirmed.
     pub in_ledger_at: Option<Timestamp>,
     /// The ledger's origin: `<federation>/<agency>/<epoch>`.
     pub ledger: String,

@@ -22,6 +22,7 @@ use crate::storage::charters::CharterStore;
 use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::derivation::Derivation;
 use crate::storage::ledger::{Ledger, LedgerOptions, Opened, Position};
+use crate::storage::mark;
 use crate::storage::store::{self, Store, StoreError, StoreOpened};
 use crate::writer::WriterError;
 
@@ -46,7 +47,8 @@ impl Data {
     pub fn open(config: &Config, charter_store: CharterStore) -> Result<Self, NodeError> {
         finish_recovery(config)?;
         let (ledger, opened) = open_ledger(config, false)?;
-        let (store, shown) = on_a_sound_store(config, || {
+        let marked = marked(config, &opened)?;
+        let (store, mut shown) = on_a_sound_store(config, || {
             let store = open_store(config)?;
             let shown = shown_by_own_files(&ledger, &opened, &store)?;
             Ok((store, shown))
@@ -54,7 +56,9 @@ impl Data {
         let alarms = Alarms::default();
         let peers = config.peers.iter().map(|peer| peer.agency.clone());
         let own = OwnLedger::of(config, charter_store.clone(), ledger.reader());
-        let guard = GuardService::begin(own, &config.data, peers, shown, alarms.clone())?;
+        let may_be_old = marked.may_be_old;
+        shown.extend(marked.proof);
+        let guard = GuardService::begin(own, &config.data, peers, (shown, may_be_old), alarms.clone())?;
         let mut store = Some(store);
         let derivation = on_a_sound_store(config, || {
             let store = store.take().map_or_else(|| open_store(config), Ok)?;
@@ -82,7 +86,7 @@ pub fn rebuild(config: &Config) -> Result<u64, NodeError> {
             OwnLedger::of(config, charter_store.clone(), ledger.reader()),
             &config.data,
             [],
-            local,
+            (local, false),
             Alarms::default(),
         )?;
         std::fs::remove_dir_all(&path)?;
@@ -142,6 +146,21 @@ fn shown_by_own_files(ledger: &Ledger, opened: &Opened, store: &Store) -> Result
     let ours = Extent { epoch: ledger.epoch(), size: ledger.size() };
     let applied = store.watermark()?.map(Position::to_bits);
     Ok(Proof::by_own_files(ours, ledger.end().to_bits(), applied, opened.lost_leaves))
+}
+
+/// What the mark outside the data folder says of the ledger.
+struct Marked {
+    /// The proof of how far the ledger had come.
+    proof: Option<Proof>,
+    /// Whether nothing shows that the ledger is no old copy.
+    may_be_old: bool,
+}
+
+fn marked(config: &Config, opened: &Opened) -> Result<Marked, NodeError> {
+    let path = &config.ledger.mark;
+    let mark = mark::read(path).map_err(|source| NodeError::Mark { path: path.clone(), source })?;
+    let lost_more = opened.cut.as_ref().is_some_and(|cut| cut.is_more_than_one);
+    Ok(Marked { proof: mark.map(Proof::by_mark), may_be_old: mark.is_none() || lost_more })
 }
 
 fn open_ledger(config: &Config, rebuild_derived: bool) -> Result<(Ledger, Opened), NodeError> {

@@ -16,6 +16,18 @@ use crate::writer::WriterError;
 /// A failure that keeps a node from starting, or ends it.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
+    /// The mark of the ledger cannot be read or written.
+    #[error(
+        "cannot use {}, which says how far this node's ledger has come: {source}; mend what the system says (rights, the disk, `ledger.mark` in \
+         sinergid.toml)",
+        path.display()
+    )]
+    Mark {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The system's error.
+        source: std::io::Error,
+    },
     /// The log settings are wrong.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),

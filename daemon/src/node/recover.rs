@@ -24,7 +24,7 @@ use sinergi_config::Config;
 use sinergi_proto::base::ids::{Epoch, LedgerIndex};
 use sinergi_proto::engine::recovery::{self, Part, Plan, PlanError, TakenOver};
 use sinergi_proto::engine::{ClockProblem, OwnClock};
-use sinergi_proto::transparency::rollback_guard::{Extent, ShownLedger};
+use sinergi_proto::transparency::rollback_guard::{Extent, Proof, ShownLedger, Sighting};
 use sinergi_proto::wire;
 
 use super::error::NodeError;
@@ -40,6 +40,7 @@ use crate::storage::derivation::Derivation;
 use crate::storage::keys::SigningKeys;
 use crate::storage::leaf_cache::LeafCache;
 use crate::storage::ledger::{self, Ledger, LedgerOptions, LedgerReader, OpenError, Salvage};
+use crate::storage::mark;
 use crate::storage::record_codec;
 use crate::storage::store::{self, StoreError};
 use crate::writer::{DeclareError, Writer, WriterError, WriterParts};
@@ -156,7 +157,8 @@ impl<'a> Recovery<'a> {
         finish_recovery(config)?;
         let path = ledger_path(config);
         let (old, here, recorded) = open_old(&path)?;
-        let sightings = rollback_guard::load(&rollback_guard::file(&config.data))?;
+        let mut sightings = rollback_guard::load(&rollback_guard::file(&config.data))?;
+        sightings.extend(by_mark(config, &here)?);
         let charters = charter_store.charters();
         let own_keys = OwnKeys::of(config, charter_store.clone());
         let plan = Plan::new(&here, recorded, &sightings, own_keys.signer(&charters), epoch)?;
@@ -202,6 +204,12 @@ impl<'a> Recovery<'a> {
         }
         writer.finish()?;
         let kept = self.put_in_place()?;
+        let path = &self.config.ledger.mark;
+        mark::write(path, Extent { epoch: self.plan.epoch, size: 1 }).map_err(|source| RecoverError::Io {
+            action: "write",
+            path: path.clone(),
+            source,
+        })?;
         Ok(Recovered { taken_over: taken.entries, left_behind: taken.left_behind, kept })
     }
 
@@ -255,6 +263,17 @@ impl<'a> Recovery<'a> {
         finish_recovery(self.config)?;
         Ok(kept)
     }
+}
+
+/// What the mark shows, if the ledger lacks it.
+fn by_mark(config: &Config, here: &recovery::OldLedger) -> Result<Option<Sighting>, RecoverError> {
+    let path = &config.ledger.mark;
+    let mark = mark::read(path).map_err(|source| RecoverError::Io { action: "read", path: path.clone(), source })?;
+    let reach = |extent: Extent| (extent.epoch, extent.size);
+    let is_beyond = |mark: &Extent| here.extent().is_none_or(|here| reach(here) < reach(*mark));
+    // The mark of a node that has never run says nothing.
+    let mark = mark.filter(|mark| is_beyond(mark) && reach(*mark) > (Epoch::FIRST, 0));
+    Ok(mark.map(|mark| Sighting { by: None, at: time::now_millis(), proof: Proof::by_mark(mark) }))
 }
 
 /// Checks that the clock fits `newest`, the newest time that is known of the old ledger, in milliseconds since 1970.

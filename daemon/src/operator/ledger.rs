@@ -32,11 +32,28 @@ impl SignedLedger {
     /// Waits until a signed checkpoint covers at least `size` leaves, and returns that state.
     pub(super) async fn signed_head(&self, size: LedgerIndex) -> Result<Head, Status> {
         let mut head = self.writer.head();
-        if self.guard.settled().await == GuardState::SetBack {
-            return Err(submit_status(&CommandError::SetBack.into()));
+        match self.guard.settled().await {
+            GuardState::SetBack => return Err(submit_status(&CommandError::SetBack.into())),
+            GuardState::Unconfirmed => return Err(submit_status(&CommandError::LedgerUnconfirmed.into())),
+            GuardState::Waiting | GuardState::Clear => {}
         }
         let signed = head.wait_for(|head| head.is_signed && head.size >= size).await;
         Ok(signed.map_err(|_| submit_status(&SubmitError::Stopped))?.clone())
+    }
+
+    /// Takes the operator's word that no newer copy of the ledger was ever used.
+    pub(super) fn confirm(&self) -> Result<operator_api::ConfirmLedgerReply, Status> {
+        if !self.guard.confirm() {
+            return Err(match self.guard.state() {
+                GuardState::SetBack => submit_status(&CommandError::SetBack.into()),
+                _ => Status::failed_precondition(
+                    "this node does not wait for a word about its ledger; nothing was changed",
+                ),
+            });
+        }
+        tracing::info!("the operator confirmed the ledger");
+        let extent = self.guard.ledger().extent();
+        Ok(operator_api::ConfirmLedgerReply { epoch: extent.epoch.0, ledger_size: extent.size })
     }
 
     /// Checks every record, the tree and the positions. Streams the progress, and at the end the findings.

@@ -30,7 +30,7 @@ pub struct Peer {
     /// The address to dial; `None` if the peer dials us.
     pub endpoint: Option<Endpoint>,
     state: Mutex<PeerSnapshot>,
-    /// The clock offsets of all peers, its own included.
+    /// This node's clock, which all peers' clocks are compared with.
     clock: SharedClock,
     slot: Mutex<Option<Holder>>,
     linked: watch::Sender<bool>,

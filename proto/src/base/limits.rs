@@ -61,8 +61,8 @@ pub const EVIDENCE_BYTES: usize = 64 * 1024 * 1024;
 pub const ACCUSATIONS: usize = 10_000;
 /// An entry after a cosigned size of its author's ledger may be dated so long before the cosigned time. An older date is back-dated.
 pub const BACK_DATED_BY: Duration = Duration::from_secs(10 * 60);
-/// The cosigned times of an honest ledger may go back by so much. A power failure can lose the memory of the last time. The clock may be
-/// wrong by up to [`CLOCK_AHEAD`] in one direction before the failure, and in the other direction after it.
+/// The cosigned times of an honest ledger may go back by so much. After a crash a node knows only the ceiling of the times that it cosigned, and the clock
+/// may be wrong by up to [`CLOCK_AHEAD`] in one direction before the crash, and in the other direction after it.
 pub const COSIGNED_BACK_BY: Duration = Duration::from_secs(10 * 60);
 /// Most hashes of a proof that a leaf is in a tree: the height of the largest tree.
 pub const TLOG_PROOF_HASHES: usize = 64;

@@ -41,8 +41,8 @@ impl CosignedTime {
         std::mem::replace(&mut self.is_told, is_behind) != is_behind
     }
 
-    /// The time by a confirmed clock that shows `now`, in milliseconds since 1970, for the checkpoint over a batch that is closed now. `None` if
-    /// the clock is behind a time that was cosigned, or beyond the ceiling.
+    /// The time by a confirmed clock that shows `now`, in milliseconds since 1970, for the next checkpoint. `None` if the clock is behind a time that
+    /// was cosigned, or beyond the ceiling.
     pub(super) fn give(&mut self, now: u64) -> Option<u64> {
         let seconds = now / 1000;
         let may_be_given = seconds >= self.given && !self.is_before_cosigned(now) && seconds <= self.ceiling;
@@ -50,13 +50,7 @@ impl CosignedTime {
             self.given = seconds;
             self.latest = self.latest.max(seconds);
         }
-        self.is_missing = !may_be_given;
         may_be_given.then_some(seconds)
-    }
-
-    /// The checkpoint over a batch that is closed now carries no time.
-    pub(super) fn give_none(&mut self) {
-        self.is_missing = true;
     }
 
     /// The ceiling that the open batch must record, in seconds since 1970, so that the checkpoint over it can carry the time of a confirmed clock
@@ -116,14 +110,15 @@ impl Engine {
 
     /// The time of the checkpoint over the batch that is closed now, in seconds since 1970.
     pub(super) fn time_to_cosign(&mut self, batch: &mut Batch) -> Option<u64> {
-        let Some(now) = self.time_by_clock() else {
-            self.cosigned.give_none();
-            return None;
-        };
-        if !batch.is_empty() {
-            self.record_ceiling(self.cosigned.next_ceiling(now), batch);
+        let now = self.time_by_clock();
+        if batch.is_empty() {
+            // Perhaps nothing is signed.
+            return now.and_then(|now| self.cosigned.give(now));
         }
-        self.cosigned.give(now)
+        self.record_ceiling(now.and_then(|now| self.cosigned.next_ceiling(now)), batch);
+        let seconds = now.and_then(|now| self.cosigned.give(now));
+        self.cosigned.is_missing = seconds.is_none();
+        seconds
     }
 
     /// The time of the last input in milliseconds since 1970, if the clock is confirmed.
@@ -151,6 +146,7 @@ mod tests {
         assert_eq!(ceiling, 105 * 60);
         time.raise(ceiling);
         assert_eq!(time.give(100 * MINUTE), Some(100 * 60));
+        assert!(!time.is_missing);
         time
     }
 
@@ -159,7 +155,6 @@ mod tests {
         let mut time = running();
         assert_eq!((time.next_ceiling(105 * MINUTE + 999), time.give(105 * MINUTE + 999)), (None, Some(105 * 60)));
         assert_eq!(time.give(106 * MINUTE), None);
-        assert_eq!(time.first_ceiling(107 * MINUTE), Some(112 * 60), "the newest checkpoint carries no time");
         time.raise(time.next_ceiling(106 * MINUTE).expect("beyond the ceiling"));
         assert_eq!((time.first_ceiling(106 * MINUTE), time.give(106 * MINUTE)), (None, Some(106 * 60)));
         assert_eq!(time.first_ceiling(107 * MINUTE), None);
@@ -168,6 +163,7 @@ mod tests {
     #[test]
     fn no_time_is_given_while_the_clock_is_behind_a_cosigned_time() {
         let mut time = running();
+        time.is_missing = true;
         assert_eq!((time.give(99 * MINUTE), time.first_ceiling(99 * MINUTE)), (None, None));
         assert_eq!(time.give(100 * MINUTE), Some(100 * 60));
     }

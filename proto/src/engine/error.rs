@@ -43,6 +43,12 @@ pub enum CommandError {
         "this node has just started and still asks its peers what they saw of its ledger; nothing was done, try again"
     )]
     PeersNotHeard,
+    /// The ledger may be an old copy, and no peer was heard.
+    #[error(
+        "nothing shows that this node's ledger is not an old copy, and no peer was heard: wait for a peer, or run `sinergi confirm ledger` if no \
+         newer copy of it was ever used; nothing was done"
+    )]
+    LedgerUnconfirmed,
     /// No link leads to the addressee.
     #[error("no link leads to {0}: add a [[peer]] toward it to sinergid.toml and restart the node; nothing was done")]
     NoRoute(AgencyId),
@@ -62,7 +68,7 @@ pub enum CommandError {
     Clock(#[from] ClockProblem),
     /// An entry would be dated before a time that the node may have cosigned. To others it would look back-dated.
     #[error(
-        "this node's clock shows {}, and the node has cosigned times up to {}: what it signs now would look back-dated. If the clock is wrong, \
+        "this node's clock shows {}, and the node may have cosigned times up to {}: what it signs now would look back-dated. If the clock is wrong, \
          set it (NTP). If it was wrong before, wait until it shows {}, or begin a new epoch with `sinergi recover`; nothing was done",
         time(*shows),
         time(cosigned.saturating_mul(1000)),

@@ -9,6 +9,7 @@ impl Engine {
         match self.guard {
             GuardState::SetBack => return Some(CommandError::SetBack),
             GuardState::Waiting => return Some(CommandError::PeersNotHeard),
+            GuardState::Unconfirmed => return Some(CommandError::LedgerUnconfirmed),
             GuardState::Clear => {}
         }
         if let Some(problem) = self.own_clock.problem {
@@ -21,6 +22,7 @@ impl Engine {
     pub(super) fn decline(&self, input: &Input) -> Answer {
         let error = match self.guard {
             GuardState::SetBack => CommandError::SetBack,
+            GuardState::Unconfirmed => CommandError::LedgerUnconfirmed,
             GuardState::Waiting | GuardState::Clear => CommandError::PeersNotHeard,
         };
         match input {

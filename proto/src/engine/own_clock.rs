@@ -7,7 +7,7 @@
 //! Must not read a clock: the time is always an argument.
 //!
 //! Invariants:
-//! - neither one peer nor half of the peers can contradict the clock or keep it from being confirmed;
+//! - neither one of several peers nor half of them can contradict the clock, keep it from being confirmed, or confirm it after a jump;
 //! - a jump shows at the next reading, before anything is dated by it.
 
 use crate::base::clock::Now;
@@ -56,7 +56,7 @@ pub enum ClockProblem {
     /// Most of the peers that were heard contradict it.
     #[error(
         "this node's clock differs by {ahead} s from most of its peers' clocks, at most {} s are allowed: set the clock (NTP). If the peers are \
-         wrong, run `sinergi confirm clock`",
+         wrong, run `sinergi confirm clock TIME` with the time on a clock that you trust",
         limits::CLOCK_AHEAD.as_secs()
     )]
     PeersDiffer {
@@ -65,7 +65,8 @@ pub enum ClockProblem {
     },
     /// It jumped, and nobody has confirmed it since.
     #[error(
-        "this node's clock jumped by {by} s: set the clock (NTP). If it is right now, wait for a peer that agrees, or run `sinergi confirm clock`"
+        "this node's clock jumped by {by} s: set the clock (NTP). If it is right now, wait for a peer that agrees, or run `sinergi confirm clock TIME` with the time on a \
+         clock that you trust"
     )]
     Jumped {
         /// How far it jumped ahead, in seconds.
@@ -74,7 +75,7 @@ pub enum ClockProblem {
     /// It is far from the newest time in the ledger, and nobody has confirmed it since the start.
     #[error(
         "this node's clock is {after} s after the newest time in its ledger: set the clock (NTP). If it is right, wait for a peer that agrees, \
-         or run `sinergi confirm clock`"
+         or run `sinergi confirm clock TIME` with the time on a clock that you trust"
     )]
     Implausible {
         /// How long after the newest time in the ledger it is, in seconds; negative if it is before.
@@ -111,7 +112,8 @@ impl OwnClock {
         let lead = now.lead_millis();
         let opinion = self.peers.opinion(now);
         match opinion {
-            PeersOnClock::Agree => self.trusted = Some(Trusted { lead, confirmed: Some(ConfirmedBy::Peers) }),
+            // What most peers say counts against a jump. Half of them are enough to confirm a clock that goes on as before.
+            PeersOnClock::Agree { are_most } if are_most || self.goes_on(lead) => self.confirmed_by_peers(lead),
             PeersOnClock::Differ { ahead } => {
                 if !self.trusted.is_some_and(|trusted| trusted.is_of_operator(lead)) {
                     self.trusted = self.trusted.map(|trusted| Trusted { confirmed: None, ..trusted });
@@ -119,7 +121,7 @@ impl OwnClock {
                     return ClockState { is_confirmed: false, problem };
                 }
             }
-            PeersOnClock::Undecided => {}
+            PeersOnClock::Agree { .. } | PeersOnClock::Undecided => {}
         }
         let Some(trusted) = self.trusted else {
             let after = signed(now.wall_millis).saturating_sub(signed(self.newest_in_ledger));
@@ -131,15 +133,32 @@ impl OwnClock {
             return ClockState { is_confirmed: false, problem: None };
         };
         let by = lead.saturating_sub(trusted.lead);
-        let has_jumped = u128::from(by.unsigned_abs()) > limits::CLOCK_AHEAD.as_millis();
         ClockState {
             is_confirmed: trusted.confirmed.is_some() && trusted.advances_with(lead),
-            problem: has_jumped.then_some(ClockProblem::Jumped { by: by / 1000 }),
+            problem: trusted.jumped_to(lead).then_some(ClockProblem::Jumped { by: by / 1000 }),
+        }
+    }
+}
+
+impl OwnClock {
+    /// Whether the clock has not jumped since it was trusted.
+    fn goes_on(&self, lead: i64) -> bool {
+        self.trusted.is_some_and(|trusted| !trusted.jumped_to(lead))
+    }
+
+    /// The operator's word stays beside that of the peers: it holds when they change their minds.
+    fn confirmed_by_peers(&mut self, lead: i64) {
+        if !self.trusted.is_some_and(|trusted| trusted.is_of_operator(lead)) {
+            self.trusted = Some(Trusted { lead, confirmed: Some(ConfirmedBy::Peers) });
         }
     }
 }
 
 impl Trusted {
+    fn jumped_to(self, lead: i64) -> bool {
+        u128::from(lead.abs_diff(self.lead)) > limits::CLOCK_AHEAD.as_millis()
+    }
+
     /// Whether both clocks have advanced together since.
     fn advances_with(self, lead: i64) -> bool {
         u128::from(lead.abs_diff(self.lead)) <= limits::CLOCK_STEP.as_millis()
@@ -253,6 +272,33 @@ mod tests {
         contradict(&mut clock, at(23 * MINUTE, MINUTE));
         let differs = problem(ClockProblem::PeersDiffer { ahead: 20 * 60 });
         assert_eq!(clock.state(at(23 * MINUTE, MINUTE)), differs, "the clock is another one since the operator looked");
+    }
+
+    #[test]
+    fn half_of_the_peers_do_not_confirm_a_jump() {
+        let mut clock = confirmed();
+        let later = at(MINUTE, 30 * DAY);
+        let hears = |clock: &mut OwnClock, peer: &str, ahead: i64| clock.heard(&agency(peer), ahead, later);
+        hears(&mut clock, "prov-jabar", -30 * DAY);
+        hears(&mut clock, "kemendagri", 0);
+        assert_eq!(clock.state(later), problem(ClockProblem::Jumped { by: 30 * DAY / SECOND }), "one echoes the clock");
+        hears(&mut clock, "ksp", 0);
+        assert_eq!(clock.state(later), RIGHT, "most say that it was set right");
+    }
+
+    #[test]
+    fn peers_that_agree_for_a_while_do_not_undo_the_operators_word() {
+        let mut clock = confirmed();
+        clock.confirm(at(0, 0));
+        let says = |clock: &mut OwnClock, ahead: [i64; 2], now: Now| {
+            ["prov-jabar", "kemendagri"]
+                .iter()
+                .zip(ahead)
+                .for_each(|(peer, ahead)| clock.heard(&agency(peer), ahead, now));
+            clock.state(now)
+        };
+        assert_eq!(says(&mut clock, [0, 20 * MINUTE], at(MINUTE, 0)), RIGHT);
+        assert_eq!(says(&mut clock, [20 * MINUTE, 20 * MINUTE], at(2 * MINUTE, 0)), RIGHT);
     }
 
     #[test]

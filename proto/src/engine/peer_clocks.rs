@@ -17,7 +17,10 @@ pub(super) enum PeersOnClock {
     /// No peer was heard lately, or the peers do not decide.
     Undecided,
     /// At least one peer, and at least half of those heard, agree with it within [`limits::CLOCK_AHEAD`].
-    Agree,
+    Agree {
+        /// Whether more than half of them agree.
+        are_most: bool,
+    },
     /// Most differ from it by more than that.
     Differ {
         /// How far most of them are ahead, in milliseconds: the median of theirs and this node's own.
@@ -54,7 +57,7 @@ impl PeerClocks {
         let mut offsets: Vec<i64> = lately.map(|heard| heard.lead.saturating_sub(own)).collect();
         let agreeing = offsets.iter().filter(|offset| is_within_bound(**offset)).count();
         if agreeing > 0 && agreeing * 2 >= offsets.len() {
-            return PeersOnClock::Agree;
+            return PeersOnClock::Agree { are_most: agreeing * 2 > offsets.len() };
         }
         let ahead = median_with_own(&mut offsets);
         if is_within_bound(ahead) { PeersOnClock::Undecided } else { PeersOnClock::Differ { ahead } }
@@ -100,20 +103,22 @@ mod tests {
 
     #[test]
     fn half_of_the_peers_confirm_and_only_a_majority_contradicts() {
-        use PeersOnClock::{Agree, Undecided};
+        use PeersOnClock::Undecided;
+        let (most, half) = (PeersOnClock::Agree { are_most: true }, PeersOnClock::Agree { are_most: false });
         let differ = |minutes: i64| PeersOnClock::Differ { ahead: minutes * MINUTE };
         for (minutes, expected) in [
             (&[][..], Undecided),
-            (&[5], Agree),
-            (&[-5], Agree),
+            (&[5], most),
+            (&[-5], most),
             (&[6], Undecided),
             (&[-600], Undecided),
-            (&[6, 0], Agree),
+            (&[6, 0], half),
             (&[15, 13], differ(13)),
             (&[15, -13], Undecided),
             (&[15, 13, 0], Undecided),
             (&[15, 13, 14, 0], differ(13)),
-            (&[15, 13, 1, 0], Agree),
+            (&[15, 13, 1, 0], half),
+            (&[15, 2, 1, 0], most),
             (&[-15, -13, -12], differ(-12)),
         ] {
             assert_eq!(opinion(minutes), expected, "{minutes:?}");
@@ -124,7 +129,11 @@ mod tests {
     #[test]
     fn a_jump_of_this_nodes_clock_shows_before_a_peer_speaks_again() {
         let clocks = heard(&[10, 20]);
-        assert_eq!(clocks.opinion(at(WALL + 60_000, 60_000)), PeersOnClock::Agree, "both clocks went on");
+        assert_eq!(
+            clocks.opinion(at(WALL + 60_000, 60_000)),
+            PeersOnClock::Agree { are_most: true },
+            "both clocks went on"
+        );
         let ahead = clocks.opinion(at(WALL + 60_000 + 900_000, 60_000));
         assert_eq!(ahead, PeersOnClock::Differ { ahead: -899_980 });
     }
@@ -133,7 +142,7 @@ mod tests {
     fn a_peer_that_was_not_heard_for_ten_minutes_says_nothing() {
         let clocks = heard(&[10, 20]);
         let minutes = |minutes: u64| at(WALL + minutes * 60_000, minutes * 60_000);
-        assert_eq!(clocks.opinion(minutes(9)), PeersOnClock::Agree);
+        assert_eq!(clocks.opinion(minutes(9)), PeersOnClock::Agree { are_most: true });
         assert_eq!(clocks.opinion(minutes(10)), PeersOnClock::Undecided);
     }
 }

@@ -96,7 +96,8 @@ pub struct Plan {
 }
 
 impl OldLedger {
-    fn extent(&self) -> Option<Extent> {
+    /// The extent of the ledger, as far as it can be read.
+    pub fn extent(&self) -> Option<Extent> {
         match self {
             Self::Whole(extent) => Some(*extent),
             Self::Damaged { epoch, .. } => Some(Extent { epoch: *epoch, size: 0 }),
@@ -153,13 +154,15 @@ impl Plan {
     }
 }
 
-/// The largest extent that peers saw, and the node's newest known checkpoint.
+/// The largest extent that peers saw, or the mark shows, and the node's newest known checkpoint.
 fn furthest(recorded: Vec<u8>, sightings: &[Sighting], signer: Signer<'_>) -> (Option<Extent>, Vec<u8>) {
     let reach = |extent: Extent| (extent.epoch, extent.size);
     let mut newest = ShownLedger::by_checkpoint(&recorded, signer).map(|shown| reach(shown.extent));
     let mut checkpoint = recorded;
     let mut seen: Option<Extent> = None;
-    for sighting in sightings.iter().filter(|sighting| sighting.by.is_some()) {
+    // The derived files are of the ledger that is here.
+    let counts = |sighting: &&Sighting| sighting.by.is_some() || matches!(sighting.proof, Proof::Mark { .. });
+    for sighting in sightings.iter().filter(counts) {
         let Some(shown) = sighting.proof.shown(signer).map(|shown| shown.extent) else { continue };
         seen = seen.filter(|seen| reach(*seen) >= reach(shown)).or(Some(shown));
         if let Proof::Checkpoint(note) = &sighting.proof

@@ -40,7 +40,6 @@ pub(super) struct Handshake {
     /// The peer's Hello.
     theirs: wire::Hello,
     protocol: u32,
-    clock_offset: i64,
 }
 
 /// The step of a handshake.
@@ -125,7 +124,6 @@ impl Handshake {
             _ => return Err(End::unexpected("another frame before Hello")),
         };
         self.protocol = check(&hello, config)?;
-        self.clock_offset = clock_offset(hello.now, effects.now);
         self.step = Step::Comparing;
         effects.stop(Timer::Handshake);
         let (checkpoint, entry) = (hello.seen_of_you.clone(), hello.entry_of_you.clone());
@@ -159,7 +157,8 @@ impl Handshake {
             return Err(End::Fault(FaultCode::AheadOfLedger, reason));
         }
         // This comes before the link is up, so that a node with a wrong clock notices before it signs anything.
-        effects.note(PeerChange::ClockOffset(self.clock_offset));
+        // The comparison takes a moment, in which this node's clock may jump. So the peer's time counts as if it had come now.
+        effects.note(PeerChange::ClockOffset(clock_offset(self.theirs.now, effects.now)));
         effects.note(PeerChange::Heard);
         self.step = Step::Waiting;
         Ok(())

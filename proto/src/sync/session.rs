@@ -320,7 +320,7 @@ impl Session {
             match self.guard {
                 GuardState::SetBack => return Err(handshake::set_back()),
                 GuardState::Clear if self.is_signed => self.link(effects),
-                GuardState::Clear | GuardState::Waiting => {}
+                GuardState::Clear | GuardState::Waiting | GuardState::Unconfirmed => {}
             }
         }
         if !self.lacks_charters()

@@ -42,7 +42,8 @@ pub struct Lodging {
     pub index: LedgerIndex,
     /// Number of leaves of the ledger when the agency signed the checkpoint.
     pub size: u64,
-    /// Time at which the agency signed the checkpoint, in seconds since 1970. `None`: its clock was not confirmed then, so it signed no time.
+    /// Time at which the agency signed the checkpoint, in seconds since 1970. `None`: the receipt shows no time, as while the agency's clock is not
+    /// confirmed.
     pub in_ledger_at: Option<u64>,
 }
 
@@ -148,7 +149,8 @@ pub fn verify(file: &[u8], charter: &Charter) -> Result<Lodging, NotProven> {
         let agency = agency.clone();
         NotProven::UnknownAgency { agency, version: charter.version }
     })?;
-    let (checkpoint, in_ledger_at) = open_checkpoint(&proof.checkpoint, &charter.federation, member)?;
+    let lodged_at = entry.clock.millis() / 1000;
+    let (checkpoint, in_ledger_at) = open_checkpoint(&proof.checkpoint, &charter.federation, member, lodged_at)?;
     let Checkpoint { epoch, size, root, .. } = checkpoint;
     // An agency that lost its ledger copies its older entries into the next epoch, at other leaves.
     let is_place = entry.place.epoch < epoch || (entry.place.epoch == epoch && entry.place.index == proof.index);
@@ -159,8 +161,7 @@ pub fn verify(file: &[u8], charter: &Charter) -> Result<Lodging, NotProven> {
     if !proof.includes(&entry.bytes, size, root) {
         return Err(NotProven::NotIncluded { index: proof.index, size });
     }
-    let lodged = entry.clock.millis() / 1000;
-    let ahead = in_ledger_at.map_or(0, |signed| lodged.saturating_sub(signed));
+    let ahead = in_ledger_at.map_or(0, |signed| lodged_at.saturating_sub(signed));
     if ahead > limits::CLOCK_AHEAD.as_secs() {
         return Err(NotProven::TimesContradict(ahead));
     }
@@ -177,9 +178,14 @@ pub fn verify(file: &[u8], charter: &Charter) -> Result<Lodging, NotProven> {
     })
 }
 
-/// Opens the checkpoint under keys of the agency that were valid at its time. Returns that time as well, in seconds since 1970. Without a time,
-/// every key counts that the charter lists.
-fn open_checkpoint(note: &[u8], federation: &str, member: &Member) -> Result<(Checkpoint, Option<u64>), NotProven> {
+/// Opens the checkpoint under keys of the agency that were valid at its time. Returns that time as well, in seconds since 1970. Without a time, the
+/// keys count that were valid when the entry was lodged, by its clock, `lodged_at`, in seconds since 1970.
+fn open_checkpoint(
+    note: &[u8],
+    federation: &str,
+    member: &Member,
+    lodged_at: u64,
+) -> Result<(Checkpoint, Option<u64>), NotProven> {
     let agency = &member.id;
     let open = |keys: &CheckpointKeys| {
         Checkpoint::open(note, federation, agency, keys)
@@ -190,13 +196,13 @@ fn open_checkpoint(note: &[u8], federation: &str, member: &Member) -> Result<(Ch
         keys.filter(|key| at.is_none_or(|at| covers(key, at))).map(|key| key.public.clone()).collect()
     };
     let all = CheckpointKeys { statement: of(KeyUse::Checkpoint, None), time: of(KeyUse::Time, None) };
-    let by_any_key = open(&all)?;
-    let Some(seconds) = by_any_key.seconds else { return Ok((by_any_key, None)) };
+    let claimed = open(&all)?.seconds;
+    let seconds = claimed.unwrap_or(lodged_at);
     let valid =
         CheckpointKeys { statement: of(KeyUse::Checkpoint, Some(seconds)), time: of(KeyUse::Time, Some(seconds)) };
     let not_valid = |what| NotProven::KeyNotValidThen { what, agency: agency.clone(), seconds };
     match open(&valid) {
-        Ok(checkpoint) if checkpoint.seconds == Some(seconds) => Ok((checkpoint, Some(seconds))),
+        Ok(checkpoint) if checkpoint.seconds == claimed => Ok((checkpoint, claimed)),
         Ok(_) => Err(not_valid("time")),
         Err(_) => Err(not_valid("checkpoint")),
     }

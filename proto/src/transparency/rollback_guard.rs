@@ -5,6 +5,10 @@
 //!
 //! ```text
 //! start -> Waiting --all peers heard, or time--> Clear
+//!             |  \                                 | ^
+//!             |   +-- nobody was heard, and -------|-+-- a peer was heard, or the operator confirms
+//!             |       nothing shows that the       |
+//!             |       ledger is new: Unconfirmed   |
 //!             |                                    |
 //!             +------ a peer saw more -------------+--> SetBack: nothing is taken, signed or sent; links only shake hands
 //! ```
@@ -14,7 +18,8 @@
 //! Invariants:
 //! - a peer's proof counts only under the node's own signature: a checkpoint, or an entry with its place;
 //! - proofs of an epoch that the ledger has left behind are no conflict;
-//! - no peer, and no silence of all peers, keeps a node from signing for longer than [`HearingTime::all`];
+//! - no peer keeps a node from signing for longer than [`HearingTime::all`]. A silence of all peers does only if the ledger may be an old copy, and
+//!   until the operator confirms that it is not;
 //! - `SetBack` lasts as long as the process runs. The next start ends it, if the ledger then holds what was seen or has begun a new epoch.
 
 mod sighting;
@@ -77,6 +82,8 @@ pub enum GuardState {
     /// The node may not sign yet. It has just started, and its peers are asked what they saw of its ledger.
     #[default]
     Waiting,
+    /// The ledger may be an old copy, and no peer was heard. The node may not sign until a peer is heard, or its operator confirms the ledger.
+    Unconfirmed,
     /// The node may sign.
     Clear,
     /// The ledger was set back or lost, because a peer has seen more of it. The node signs nothing until its operator repairs it.
@@ -100,6 +107,17 @@ pub struct RollbackGuard {
     sightings: Vec<Sighting>,
 }
 
+/// What a node knows of its ledger at its start, beside the ledger itself.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// The sightings of earlier runs.
+    pub stored: Vec<Sighting>,
+    /// The sightings of the node's own files: the derived ones, and the mark.
+    pub local: Vec<Sighting>,
+    /// Whether the ledger may be an old copy: there is no mark, or more than the last group was cut from its end.
+    pub may_be_old: bool,
+}
+
 /// The guard at the start of a node.
 #[derive(Clone, Debug)]
 pub struct Begun {
@@ -118,24 +136,25 @@ pub enum Settled {
     AllHeard,
     /// The time was over before all peers were heard.
     TimeOver,
+    /// No peer was heard, and the ledger may be an old copy.
+    NobodyHeard,
 }
 
 impl RollbackGuard {
     /// The guard of a node that starts with these adjacent peers.
     ///
-    /// `stored` are the sightings of earlier runs. `local` are those of the node's own derived files. Only sightings that contradict the ledger
-    /// are kept.
+    /// Of the sightings that are known, only those that contradict the ledger are kept.
     ///
     /// # Errors
     /// When the ledger cannot be read.
     pub fn begin<T: OwnTree>(
         peers: impl IntoIterator<Item = AgencyId>,
         time: HearingTime,
-        stored: Vec<Sighting>,
-        local: Vec<Sighting>,
+        known: Known,
         signer: Signer<'_>,
         tree: &T,
     ) -> Result<Begun, T::Error> {
+        let Known { stored, local, may_be_old } = known;
         let had_stored = !stored.is_empty();
         let mut sightings = Vec::new();
         for sighting in stored.into_iter().chain(local) {
@@ -144,11 +163,12 @@ impl RollbackGuard {
                 sightings.push(sighting);
             }
         }
-        let wait = PeerWait::new(peers, time);
+        let wait = PeerWait::new(peers, time, may_be_old);
         let state = match () {
             () if !sightings.is_empty() => GuardState::SetBack,
-            () if wait.ends().is_zero() => GuardState::Clear,
-            () => GuardState::Waiting,
+            () if !wait.ends().is_zero() => GuardState::Waiting,
+            () if may_be_old => GuardState::Unconfirmed,
+            () => GuardState::Clear,
         };
         let (must_store, is_mended) = (had_stored || !sightings.is_empty(), had_stored && sightings.is_empty());
         Ok(Begun { guard: Self { state, wait, sightings }, must_store, is_mended })
@@ -156,7 +176,7 @@ impl RollbackGuard {
 
     /// The guard of a new epoch, which nobody can have seen yet.
     pub fn clear() -> Self {
-        Self { state: GuardState::Clear, wait: PeerWait::new([], HearingTime::default()), sightings: Vec::new() }
+        Self { state: GuardState::Clear, wait: PeerWait::new([], HearingTime::default(), false), sightings: Vec::new() }
     }
 
     /// Whether the node may sign.
@@ -177,14 +197,32 @@ impl RollbackGuard {
     /// A peer showed what it holds, and nothing of it contradicts the ledger. Returns the reason if this ends the wait.
     pub fn heard(&mut self, peer: &AgencyId, elapsed: Duration) -> Option<Settled> {
         self.wait.heard(peer, elapsed);
+        if self.state == GuardState::Unconfirmed {
+            // The others may know more.
+            self.state = GuardState::Waiting;
+        }
         self.timeout(elapsed)
+    }
+
+    /// The operator says that no newer copy of the ledger was ever used. Returns whether the node may sign now and might not before.
+    pub fn confirm(&mut self) -> bool {
+        let is_awaited = matches!(self.state, GuardState::Waiting | GuardState::Unconfirmed);
+        if is_awaited {
+            self.state = GuardState::Clear;
+        }
+        is_awaited
     }
 
     /// Ends the wait if its time is over. Returns the reason.
     pub fn timeout(&mut self, elapsed: Duration) -> Option<Settled> {
         let ends = self.next_timeout().filter(|ends| *ends <= elapsed)?;
-        self.state = GuardState::Clear;
-        Some(if ends.is_zero() { Settled::AllHeard } else { Settled::TimeOver })
+        let (state, settled) = match () {
+            () if self.wait.lacks_word() => (GuardState::Unconfirmed, Settled::NobodyHeard),
+            () if ends.is_zero() => (GuardState::Clear, Settled::AllHeard),
+            () => (GuardState::Clear, Settled::TimeOver),
+        };
+        self.state = state;
+        Some(settled)
     }
 
     /// Takes a sighting that contradicts the ledger. Returns whether the caller must store [`RollbackGuard::sightings`]. The newest sighting of each
@@ -209,12 +247,19 @@ pub struct PeerWait {
     unheard: BTreeSet<AgencyId>,
     first_heard: Option<Duration>,
     time: HearingTime,
+    /// Whether at least one peer must be heard.
+    needs_one: bool,
 }
 
 impl PeerWait {
-    /// The wait of a node with these peers.
-    pub fn new(peers: impl IntoIterator<Item = AgencyId>, time: HearingTime) -> Self {
-        Self { unheard: peers.into_iter().collect(), first_heard: None, time }
+    /// The wait of a node with these peers. `needs_one`: at least one of them must be heard.
+    pub fn new(peers: impl IntoIterator<Item = AgencyId>, time: HearingTime, needs_one: bool) -> Self {
+        Self { unheard: peers.into_iter().collect(), first_heard: None, time, needs_one }
+    }
+
+    /// Whether a peer must be heard, and none was.
+    fn lacks_word(&self) -> bool {
+        self.needs_one && self.first_heard.is_none()
     }
 
     /// A peer showed what it holds, `elapsed` after the start, and there is no conflict.
@@ -231,6 +276,8 @@ impl PeerWait {
     pub fn ends(&self) -> Duration {
         match self.first_heard {
             _ if self.unheard.is_empty() => Duration::ZERO,
+            // After a long silence the others get their time as well.
+            Some(first) if self.needs_one => first + self.time.others,
             Some(first) => self.time.all.min(first + self.time.others),
             None => self.time.all,
         }

@@ -27,6 +27,7 @@ mod greets_without_a_checkpoint;
 mod hides_a_custody_entry;
 mod keeps_an_answer_back;
 mod launders_a_receipt;
+mod lies_about_the_time;
 mod proofs_held;
 mod receipts_beyond_the_checkpoint;
 mod receipts_for_another_leaf;
@@ -99,7 +100,7 @@ pub struct SwitchedOff {
 const FOUND: &str = "every_lie_is_found";
 
 /// The lies that ordinary seeds draw.
-pub const SWITCHED_ON: [&LieKind; 23] = [
+pub const SWITCHED_ON: [&LieKind; 24] = [
     &back_dates::KIND,
     &cursors_go_back::KIND,
     &cursors_leave_a_gap::KIND,
@@ -111,6 +112,7 @@ pub const SWITCHED_ON: [&LieKind; 23] = [
     &greets_with_more_than_there_is::KIND,
     &hides_a_custody_entry::KIND,
     &keeps_an_answer_back::KIND,
+    &lies_about_the_time::KIND,
     &receipts_beyond_the_checkpoint::KIND,
     &receipts_for_another_leaf::KIND,
     &receipts_name_a_wrong_leaf::KIND,

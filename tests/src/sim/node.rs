@@ -9,6 +9,7 @@
 //!   |-- charters  changes of charters, keys and peers                          (daemon: storage/charters, storage/keys)
 //!   |-- audit     audits of peers, and evidence                                (daemon: audit)
 //!   |-- lie       the points where a liar may deviate
+//!   |-- mark      the mark of the ledger                                       (daemon: storage/mark, node/mark)
 //!   |-- recovery  begins a new epoch                                           (daemon: node/recover)
 //!   `-- clock     the wall clock, right or wrong                               (daemon: base/time)
 //! ```
@@ -27,6 +28,7 @@ mod disk;
 mod effect;
 mod jobs;
 mod lie;
+mod mark;
 mod recovery;
 mod session;
 
@@ -52,7 +54,7 @@ use sinergi_proto::entry::ContentClass;
 use sinergi_proto::entry::content::Content;
 use sinergi_proto::sync::{Event, Window};
 use sinergi_proto::tlog::checkpoint::CheckpointSigner;
-use sinergi_proto::transparency::rollback_guard::{Begun, GuardState, RollbackGuard, Sighting, Signer};
+use sinergi_proto::transparency::rollback_guard::{Begun, Extent, GuardState, RollbackGuard, Sighting, Signer};
 use sinergi_proto::transparency::watch::{VerifiedCheckpoint, WatchedLedgers};
 use sinergi_proto::wire;
 
@@ -100,6 +102,10 @@ pub struct Node {
     pub links: BTreeMap<AgencyId, Link>,
     /// The wall clock.
     pub clock: WallClock,
+    /// The mark of the ledger, which is in another folder than the ledger.
+    pub mark: Option<Extent>,
+    /// When the mark was written last.
+    marked_at: u64,
     adjacent: BTreeSet<AgencyId>,
     charters: Arc<Charters>,
     checks: Rc<Checks>,
@@ -177,6 +183,8 @@ impl Node {
             ledger: Ledger::new(Epoch::FIRST, Arc::clone(charters)),
             links: BTreeMap::new(),
             clock: WallClock::default(),
+            mark: Some(Extent { epoch: Epoch::FIRST, size: 0 }),
+            marked_at: 0,
             guard: RollbackGuard::clear(),
             stopped_by: Vec::new(),
             heard: BTreeSet::new(),
@@ -235,9 +243,10 @@ impl Node {
         self.started = now;
         self.heard.clear();
         let signer = Signer { agency: &self.id, charters: &self.charters };
-        let (peers, stored) = (self.adjacent.iter().cloned(), self.ledger.sightings.clone());
+        let peers = self.adjacent.iter().cloned();
+        let known = self.known_at_start(now);
         let Ok(Begun { guard, .. }) =
-            RollbackGuard::begin(peers, node_limits::HEARING_TIME, stored, Vec::new(), signer, &self.ledger);
+            RollbackGuard::begin(peers, node_limits::HEARING_TIME, known, signer, &self.ledger);
         self.ledger.sightings = guard.sightings().to_vec();
         self.guard = guard;
         self.ledger.destroy_spent_items();
@@ -345,7 +354,7 @@ impl Node {
     /// Takes over the state of the guard, and tells the sessions.
     fn follow_guard(&mut self, now: u64) {
         let state = match self.guard.state() {
-            GuardState::Waiting => State::Hearing,
+            GuardState::Waiting | GuardState::Unconfirmed => State::Hearing,
             GuardState::Clear => State::Clear,
             GuardState::SetBack => State::SetBack,
         };
@@ -401,6 +410,7 @@ impl Node {
     /// Executes an operator's command. While the node waits for its peers after a start, the command is held, as in the daemon.
     fn command(&mut self, input: Input, waiter: Waiter, now: u64) {
         match self.state {
+            State::Hearing if self.guard.state() == GuardState::Unconfirmed => {}
             State::Hearing => self.held_commands.push_back((input, waiter)),
             State::Clear => self.decide(input, waiter, now),
             State::Down | State::SetBack => {}

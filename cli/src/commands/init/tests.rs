@@ -91,7 +91,7 @@ fn an_agency_with_its_own_authority_gets_no_certificates() {
         .map(|f| f.expect("a file").file_name())
         .collect();
     names.sort();
-    assert_eq!(names, ["checkpoint.pem", "entry.pem", "time.pem"]);
+    assert_eq!(names, ["checkpoint.pem", "entry.pem", "ledger-mark", "time.pem"]);
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn page(output: &Output, verified: &VerifiedReceipt) -> String {
             match proven.in_ledger_at {
                 Some(at) => format!("had it in its ledger at {} at the latest", output.clock_and_zone(at)),
                 None =>
-                    "had it in its ledger; its clock was not confirmed then, so the time in the ledger is not proven"
+                    "had it in its ledger; the receipt does not prove at which time, as while the agency's clock is not confirmed"
                         .to_owned(),
             }
         );

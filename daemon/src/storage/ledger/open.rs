@@ -58,6 +58,8 @@ pub struct Cut {
     pub path: PathBuf,
     /// The new length of the segment, in bytes.
     pub offset: u32,
+    /// Whether the bytes after the damaged group show that more than one group was cut.
+    pub is_more_than_one: bool,
     /// Number of bytes that were cut.
     pub bytes: u32,
     /// The problem of the cut bytes.
@@ -89,7 +91,13 @@ impl Ledger {
             refuse_if_written_behind(&path, &tail, torn_creation.as_deref(), surplus)?;
         }
         let bytes = newest.length - tail.end.offset;
-        let cut = tail.torn.map(|(_, problem)| Cut { path: path.clone(), offset: tail.end.offset, bytes, problem });
+        let cut = tail.torn.map(|(_, problem)| Cut {
+            path: path.clone(),
+            offset: tail.end.offset,
+            is_more_than_one: tail.lost_more,
+            bytes,
+            problem,
+        });
         let removed = torn_creation.filter(|_| !created);
         if let Some(path) = &removed {
             fs::remove_file(path).map_err(failed("remove", path))?;
@@ -559,6 +567,30 @@ mod tests {
         drop(ledger);
         fixture.cut(FIRST, fixture.length(FIRST) - 4);
         assert_eq!(fixture.open().1.cut.expect("a cut").offset, kept);
+    }
+
+    #[test]
+    fn bytes_after_a_damaged_group_show_that_more_than_one_was_lost() {
+        let fixture = Fixture::new();
+        let (mut ledger, _) = fixture.open();
+        let kept = append(&mut ledger, 2).end.offset;
+        let damaged = append(&mut ledger, 1).end.offset;
+        drop(ledger);
+        let one = fixture.copy();
+        one.cut(FIRST, u64::from(damaged) - 4);
+        // Otherwise hashes and positions show that the group was synced.
+        one.cut_derived([0, 0]);
+        let cut = one.open().1.cut.expect("a cut");
+        assert_eq!((cut.offset, cut.is_more_than_one), (kept, false), "the last group was torn");
+        let (mut ledger, _) = fixture.open();
+        append(&mut ledger, 1);
+        drop(ledger);
+        // The last byte of the group before, and the head of the last one.
+        fixture.flip(FIRST, u64::from(damaged) - 1);
+        fixture.flip(FIRST, u64::from(damaged) + 8);
+        fixture.cut_derived([0, 0]);
+        let cut = fixture.open().1.cut.expect("a cut");
+        assert_eq!((cut.offset, cut.is_more_than_one), (kept, true), "two groups were lost");
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub(super) struct Tail {
     pub(super) note: Option<Vec<u8>>,
     /// The damage that ends it, if it does not end with the file: offset and problem.
     pub(super) torn: Option<(u32, Problem)>,
+    /// Whether the bytes after the damaged group show that more than one group is lost.
+    pub(super) lost_more: bool,
 }
 
 /// Checks that records form groups, and leaves follow each other, within one segment.
@@ -90,7 +92,7 @@ impl Groups {
 pub(super) fn scan(files: &Arc<Files>, segment: &Segment) -> Result<Tail, OpenError> {
     let start = Position { segment: segment.header.number, offset: SEGMENT_HEADER_BYTES };
     let (signed_size, leaves) = (segment.header.signed_size, segment.header.first_leaf);
-    let mut tail = Tail { end: start, leaves, records: 0, signed_size, note: None, torn: None };
+    let mut tail = Tail { end: start, leaves, records: 0, signed_size, note: None, torn: None, lost_more: false };
     let mut groups = Groups::new(leaves);
     let mut records = Records::new(Arc::clone(files), start, Bodies::All, Until::EndOf(start.segment), SCAN_BYTES);
     let (mut signed_size, mut note, mut count) = (signed_size, None, 0);
@@ -123,6 +125,8 @@ pub(super) fn scan(files: &Arc<Files>, segment: &Segment) -> Result<Tail, OpenEr
         let (length, end) = (groups.boundary() - tail.end.offset, records.position().offset);
         tail.torn = Some((tail.end.offset, Problem::Incomplete { length, end }));
     }
+    // Only the head of the damaged group says how long the group is.
+    tail.lost_more = tail.torn.is_some() && groups.boundary() > tail.end.offset && segment.length > groups.boundary();
     match tail.torn {
         Some((offset, problem)) => refuse_if_synced(files, segment, &tail, offset, problem)?,
         None if tail.signed_size > tail.leaves => {

@@ -39,9 +39,11 @@ fn a_record_of_another_system_is_lodged_once_even_if_the_first_batch_is_not_appl
 #[test]
 fn nothing_is_decided_while_the_guard_waits_or_the_ledger_was_set_back() {
     let federation = Federation::new();
-    for (guard, expected) in
-        [(GuardState::Waiting, CommandError::PeersNotHeard), (GuardState::SetBack, CommandError::SetBack)]
-    {
+    for (guard, expected) in [
+        (GuardState::Waiting, CommandError::PeersNotHeard),
+        (GuardState::Unconfirmed, CommandError::LedgerUnconfirmed),
+        (GuardState::SetBack, CommandError::SetBack),
+    ] {
         let mut node = TestNode::of(&federation, "prov-jabar", &["kemendagri"]);
         node.apply();
         node.give(Input::Guard(guard));

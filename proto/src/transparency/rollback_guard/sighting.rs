@@ -45,6 +45,13 @@ pub enum Proof {
         /// The end, as [`OwnTree::end`] counts.
         end: u64,
     },
+    /// The mark outside the data folder says that the ledger had so many leaves.
+    Mark {
+        /// Epoch of the ledger.
+        epoch: u32,
+        /// Number of leaves.
+        size: u64,
+    },
     /// The stored tree has so many leaves.
     Tree {
         /// Epoch of the ledger that is here.
@@ -130,13 +137,20 @@ impl Proof {
         applied.into_iter().chain(tree).collect()
     }
 
+    /// The proof in the mark, which is kept outside the data folder. Only a newer one contradicts the ledger.
+    pub fn by_mark(mark: Extent) -> Self {
+        Self::Mark { epoch: mark.epoch.0, size: mark.size }
+    }
+
     /// The ledger that the proof shows. `None` if it does not bear this node's signature.
     pub fn shown(&self, signer: Signer<'_>) -> Option<ShownLedger> {
         match self {
             Self::Checkpoint(note) => ShownLedger::by_checkpoint(note.as_bytes(), signer),
             Self::Entry(signed) => ShownLedger::by_entry(signed, signer),
             Self::Applied { epoch, end } => Some(ShownLedger::by_own_file(*epoch, 0, Content::End(*end))),
-            Self::Tree { epoch, size } => Some(ShownLedger::by_own_file(*epoch, *size, Content::Nothing)),
+            Self::Mark { epoch, size } | Self::Tree { epoch, size } => {
+                Some(ShownLedger::by_own_file(*epoch, *size, Content::Nothing))
+            }
         }
     }
 }
@@ -245,6 +259,7 @@ impl Sighting {
                 format!("{by} holds our entry at leaf {index} of epoch {}", shown.epoch)
             }
             Proof::Applied { .. } => "the store was made of a ledger that was longer".to_owned(),
+            Proof::Mark { epoch, size } => format!("the mark beside the keys says {size} leaves in epoch {epoch}"),
             Proof::Tree { size, .. } => format!("the tree had {size} leaves"),
         };
         match relation {

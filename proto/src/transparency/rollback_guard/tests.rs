@@ -113,8 +113,8 @@ impl Scene {
     }
 
     fn begins(&self, peers: &[&str], stored: Vec<Sighting>, local: Vec<Sighting>, here: &Here) -> Begun {
-        let Ok(begun) =
-            RollbackGuard::begin(peers.iter().map(|id| agency(id)), TIME, stored, local, self.signer(), here);
+        let known = Known { stored, local, may_be_old: false };
+        let Ok(begun) = RollbackGuard::begin(peers.iter().map(|id| agency(id)), TIME, known, self.signer(), here);
         begun
     }
 }
@@ -162,6 +162,10 @@ fn what_was_seen_stands_as_it_shows_and_only_under_the_own_signature() {
         ("a store of before", scene.here(2, 3), Proof::Applied { epoch: 1, end: 1004 }, Some(Relation::EarlierEpoch)),
         ("a tree as large", scene.here(1, 3), Proof::Tree { epoch: 1, size: 3 }, Some(Relation::Part)),
         ("a larger tree", scene.here(1, 3), Proof::Tree { epoch: 1, size: 4 }, Some(Relation::Longer)),
+        ("a mark as far", scene.here(1, 3), Proof::Mark { epoch: 1, size: 3 }, Some(Relation::Part)),
+        ("a mark further", scene.here(1, 3), Proof::Mark { epoch: 1, size: 4 }, Some(Relation::Longer)),
+        ("a mark of a later epoch", scene.here(1, 3), Proof::Mark { epoch: 2, size: 1 }, Some(Relation::LaterEpoch)),
+        ("a mark of before", scene.here(2, 3), Proof::Mark { epoch: 1, size: 9 }, Some(Relation::EarlierEpoch)),
     ];
     for (row, here, proof, expected) in rows {
         let Ok(compared) = Compared::of(&proof, scene.signer(), &here);
@@ -249,11 +253,11 @@ fn the_wait_ends_when_all_were_heard_or_when_it_is_time_and_never_later() {
         ("all", vec![("prov-jabar", seconds(1)), ("kemendagri", seconds(2))], Duration::ZERO),
     ];
     for (row, heard, ends) in rows {
-        let mut wait = PeerWait::new(PEERS.map(agency), TIME);
+        let mut wait = PeerWait::new(PEERS.map(agency), TIME, false);
         heard.iter().for_each(|(peer, at)| wait.heard(&agency(peer), *at));
         assert_eq!(wait.ends(), ends, "{row}");
     }
-    assert_eq!(PeerWait::new([], TIME).ends(), Duration::ZERO);
+    assert_eq!(PeerWait::new([], TIME, false).ends(), Duration::ZERO);
 }
 
 #[test]
@@ -325,4 +329,33 @@ fn a_described_sighting_names_peer_proof_and_the_ledger_here() {
     assert!(
         said(by_own_files(Proof::Tree { epoch: 1, size: 5 }), &scene.here(1, 3)).starts_with("the tree had 5 leaves")
     );
+}
+
+#[test]
+fn a_ledger_that_may_be_old_needs_a_word_before_anything_is_signed() {
+    let scene = Scene::new();
+    let begins = |peers: &[&str]| {
+        let known = Known { may_be_old: true, ..Known::default() };
+        let peers = peers.iter().map(|id| agency(id));
+        let Ok(begun) = RollbackGuard::begin(peers, TIME, known, scene.signer(), &scene.here(1, 3));
+        begun.guard
+    };
+    let mut alone = begins(&[]);
+    assert_eq!((alone.state(), alone.next_timeout()), (GuardState::Unconfirmed, None), "only the operator can tell");
+    assert!(alone.confirm() && alone.state() == GuardState::Clear && !alone.confirm());
+
+    let mut guard = begins(&PEERS);
+    assert_eq!(guard.timeout(TIME.all), Some(Settled::NobodyHeard));
+    assert_eq!((guard.state(), guard.next_timeout()), (GuardState::Unconfirmed, None));
+    // A peer comes after an hour. The others get their time as well, because they may know more.
+    let hour = Duration::from_secs(3600);
+    assert_eq!(guard.heard(&agency(PEERS[0]), hour), None);
+    assert_eq!((guard.state(), guard.next_timeout()), (GuardState::Waiting, Some(hour + TIME.others)));
+    assert_eq!(guard.timeout(hour + TIME.others), Some(Settled::TimeOver));
+    assert_eq!(guard.state(), GuardState::Clear);
+
+    let mut set_back = begins(&PEERS);
+    set_back.timeout(TIME.all);
+    set_back.set_back(by(PEERS[0], scene.checkpoint(1, 5)));
+    assert!(!set_back.confirm() && set_back.state() == GuardState::SetBack, "a proof counts more than a word");
 }

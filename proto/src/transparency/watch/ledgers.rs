@@ -104,9 +104,12 @@ impl WatchedLedgers {
 
     fn change<T>(&mut self, agency: &AgencyId, change: impl FnOnce(&mut Watched) -> T) -> T {
         let ledger = self.ledgers.entry(agency.clone()).or_default();
-        let before = ledger.watched.newest().map(VerifiedCheckpoint::extent);
+        // A later time is no change, but the first one is: without it nobody can prove a roll-back.
+        let news =
+            |watched: &Watched| watched.newest().map(|newest| (newest.extent(), newest.checkpoint.seconds.is_some()));
+        let before = news(&ledger.watched);
         let result = change(&mut ledger.watched);
-        if ledger.watched.newest().map(VerifiedCheckpoint::extent) != before {
+        if news(&ledger.watched) != before {
             self.version += 1;
             ledger.changed = self.version;
         }
@@ -185,10 +188,15 @@ mod tests {
     }
 
     #[test]
-    fn a_later_time_of_the_same_tree_is_no_change() {
+    fn a_later_time_of_the_same_tree_is_no_change_and_the_first_time_is_one() {
         let mut ledgers = three();
         ledgers.take(&agency("ksp"), noted(5, 200));
         assert_eq!(ledgers.version(), 3);
+        let mut timeless = noted(6, 0);
+        timeless.checkpoint.seconds = None;
+        ledgers.take(&agency("ksp"), timeless);
+        ledgers.take(&agency("ksp"), noted(6, 300));
+        assert_eq!(ledgers.version(), 5);
     }
 
     #[test]

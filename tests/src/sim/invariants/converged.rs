@@ -29,11 +29,11 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
         if node.state != State::Clear {
             return Err((NAME, format!("{} is {:?}", node.id, node.state)));
         }
+        signs_times(world, node)?;
         let waits = |(_, item): &&(_, Vec<u8>)| !builds_on_the_lost(world, item);
         let waiting = node.ledger.deferred.values().find(waits).filter(|_| world.passes_everything_on());
         if let Some((header, _)) = waiting {
-            let (peer, detail) = (&header.peer, &header.detail);
-            return Err((NAME, format!("an item of {peer} waits at {}: {detail}", node.id)));
+            return Err((NAME, format!("an item of {} waits at {}: {}", header.peer, node.id, header.detail)));
         }
         for peer in node.adjacent().iter().filter(|peer| !world.is_liar(peer) && world.takes_part(peer)) {
             let acknowledged = node.links.get(peer).and_then(|link| link.acknowledged);
@@ -135,6 +135,15 @@ fn check_contents(world: &World, agency: &AgencyId, complaint: ComplaintId) -> R
                 ));
             }
         }
+    }
+    Ok(())
+}
+
+/// An honest peer has confirmed the clock. One liar cannot keep it from being confirmed.
+fn signs_times(world: &World, node: &Node) -> Result<(), Broken> {
+    let has_an_honest_peer = node.links.keys().any(|peer| !world.is_liar(peer));
+    if has_an_honest_peer && node.signed().is_none_or(|signed| signed.seen.seconds.is_none()) {
+        return Err((NAME, format!("the newest checkpoint of {} carries no time", node.id)));
     }
     Ok(())
 }

@@ -101,7 +101,7 @@ impl Facade {
     fn checkpoint_like(&self, liar: &Node, note: &[u8]) -> Vec<u8> {
         let Some(Checkpoint { epoch, size, seconds, .. }) = own_checkpoint(liar, note) else { return note.to_vec() };
         let root = tlog_tiles::tree_hash(size, self).expect("a checkpoint covers at most the whole ledger").0;
-        liar.checkpoint_signer(epoch).sign(size, root, seconds.unwrap_or_default())
+        liar.checkpoint_signer(epoch).sign(size, root, seconds)
     }
 }
 

@@ -105,7 +105,7 @@ impl Lie for Forges {
     fn must_hold(&self, liar: &Node, honest: &HonestNodes<'_>) -> Result<(), Broken> {
         let is_forged = |proof: &Proof| match proof {
             Proof::Checkpoint(shown) | Proof::Entry(shown) => self.forged.contains(shown),
-            Proof::Applied { .. } | Proof::Tree { .. } => false,
+            Proof::Applied { .. } | Proof::Mark { .. } | Proof::Tree { .. } => false,
         };
         for node in honest.all() {
             if node.stopped_by.iter().any(|sighting| is_forged(&sighting.proof)) {

@@ -22,7 +22,7 @@ struct Greets;
 
 fn ahead(liar: &Node, note: &[u8]) -> Vec<u8> {
     let Some(shown) = own_checkpoint(liar, note) else { return note.to_vec() };
-    let seconds = shown.seconds.unwrap_or_default() + AHEAD;
+    let Some(seconds) = shown.seconds.map(|seconds| seconds + AHEAD) else { return note.to_vec() };
     liar.checkpoint_signer(shown.epoch).sign(shown.size, shown.root, seconds)
 }
 

@@ -211,6 +211,7 @@ impl Node {
     fn apply(&mut self, now: u64) {
         let Some(flight) = self.flight.take() else { return };
         let Ok(()) = finish(&mut DurableFlight { was_signed: self.signed.is_some(), node: self, flight });
+        self.keep_mark(now);
         self.drain(now);
     }
 

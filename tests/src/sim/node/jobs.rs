@@ -112,7 +112,7 @@ impl Node {
         self.effects.push(Effect::Accuse(agency.clone(), epoch, Box::new(finding)));
     }
 
-    /// An agency's checkpoint, if it verifies and has a time that is not to come.
+    /// An agency's checkpoint, if it verifies and its time is not to come.
     pub(super) fn check_checkpoint(&mut self, note: &[u8], agency: &AgencyId, now: u64) -> Option<Checkpoint> {
         let checkpoint = self.checks.open_with_newest_keys(note, agency, &self.charters)?;
         let now = self.own_clock.confirmed_time(self.clocks(now));

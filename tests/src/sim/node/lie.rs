@@ -13,6 +13,7 @@ use sinergi_proto::entry::{EntryDraft, Place};
 use sinergi_proto::routing::outbox::Prepared;
 use sinergi_proto::sync::{Done, End};
 use sinergi_proto::tlog::checkpoint::{Checkpoint, CheckpointSigner};
+use sinergi_proto::transparency::rollback_guard::OwnTree;
 use sinergi_proto::wire::{self, Frame, accusation::Finding, entry::Body as Wire};
 
 use super::disk::Waiter;
@@ -305,6 +306,7 @@ impl Node {
         self.effects = effects;
         let ended = links.into_iter().map(|(connection, peer)| Effect::Close(connection, peer, End::Stopped));
         self.effects.extend(ended);
+        self.mark = Some(OwnTree::extent(&copy));
         self.ledger = copy;
         debug_assert_eq!(self.state, State::Down, "a node restarts only after it has stopped");
         self.start(now);

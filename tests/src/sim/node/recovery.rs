@@ -4,7 +4,7 @@ use sinergi_daemon::base::node_limits;
 use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
 use sinergi_proto::engine::recovery::{LeafContents, OldContent, OldLedger, OldRecord, Plan, TakeOver};
 use sinergi_proto::engine::{CursorHeader, Input, LeafHeader, OldEntry, OwnClock};
-use sinergi_proto::transparency::rollback_guard::{OwnTree, RollbackGuard, Signer};
+use sinergi_proto::transparency::rollback_guard::{Extent, OwnTree, RollbackGuard, Signer};
 use sinergi_proto::wire;
 
 use super::disk::Waiter;
@@ -44,6 +44,7 @@ impl Node {
         self.effects.clear();
         self.sign_checkpoint(None);
         self.ledger.recorded = self.signed.take();
+        self.mark = Some(Extent { epoch: plan.epoch, size: 1 });
         self.start(now);
     }
 

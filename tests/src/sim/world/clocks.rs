@@ -75,8 +75,13 @@ impl World {
         }
     }
 
-    /// Makes the clock far, and lets it agree with no other one.
+    /// Makes the clock far, and lets it agree with no other one. A clock that the node does not trust stays as it is, because the node believes the next
+    /// plausible one.
     fn set_clock_far(&mut self, id: &AgencyId) {
+        let now = self.now;
+        if self.node(id).has_a_wrong_clock(now) {
+            return;
+        }
         let ahead = self.draw_far_offset();
         let others = self.nodes.values().filter(|node| node.id != *id).map(|node| node.clock.ahead(self.now));
         if others.map(|other| other.abs_diff(ahead)).all(|apart| apart > HOUR.unsigned_abs()) {

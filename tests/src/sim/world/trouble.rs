@@ -5,12 +5,12 @@ use std::sync::Arc;
 use rand::RngExt;
 use sha2::Digest;
 use sinergi_proto::base::ids::{AgencyId, EntryId, Epoch};
+use sinergi_proto::transparency::rollback_guard::OwnTree;
 
 use super::network::Pair;
 use super::{BOOT, CONVERGE, Event, MINUTE, World};
 use crate::sim::faults::Fault;
 use crate::sim::node::{Node, State};
-use crate::sim::scenarios::Scenario;
 
 impl World {
     pub(super) fn begin_fault(&mut self) {
@@ -113,7 +113,16 @@ impl World {
         let passes_on = |node: &Node| node.id != *id && node.charter().version >= newest && may_link(node);
         let is_known = self.nodes.values().any(passes_on);
         let brings_charters = self.rng.random_bool(0.5) && is_known;
+        let mark = match self.rng.random_range(0..4) {
+            // The mark is where the backup does not reach.
+            0 | 1 => self.nodes[id].mark,
+            // It came back with the backup.
+            2 => Some(OwnTree::extent(&copy)),
+            // It was lost with the machine.
+            _ => None,
+        };
         let node = self.node(id);
+        node.mark = mark;
         let is_gone = |entry: &EntryId| copy.leaf_of(entry).is_none();
         let gone: Vec<EntryId> = node.ledger.leaves.iter().map(|leaf| leaf.entry.id).filter(is_gone).collect();
         let (was, kept) = (Arc::clone(node.ledger.charters()), node.generation());
@@ -191,9 +200,11 @@ impl World {
         if !node.has_valid_key(now) && node.starts_under(node.charters(), next) {
             self.node(id).rekey(next);
         }
-        let forgets = self.plan.scenario == Some(Scenario::ForgottenEpoch);
-        let remembered = self.remembered_epochs.get(id).copied().filter(|_| !forgets);
-        if forgets && !self.healing {
+        // What the mark says, no operator has to remember.
+        let is_unmarked = |epoch: &Epoch| self.nodes[id].mark.is_none_or(|mark| mark.epoch < *epoch);
+        let remembered = self.remembered_epochs.get(id).copied().filter(is_unmarked);
+        // The operators may put a copy from before the epoch in place.
+        if !self.healing && !self.is_liar(id) && self.rng.random_ratio(1, 6) {
             let before = self.nodes[id].ledger.clone();
             self.folder_copies.insert(id.clone(), before);
             self.schedule(2 * MINUTE, Event::Restore(id.clone()));

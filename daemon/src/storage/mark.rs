@@ -1,0 +1,80 @@
+//! The mark: how far the ledger has come, kept in a file outside the data folder.
+//!
+//! Whoever puts an old copy of the data folder in place has the newer mark beside it, so the node sees at its start that the ledger was set back, also
+//! while no peer can be reached. A mark that is missing, or came back with the copy, proves nothing.
+//!
+//! Must not decide anything: the rollback guard compares the mark with the ledger.
+//!
+//! Invariant: the ledger was durable up to the mark when the mark was written.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sinergi_proto::base::ids::Epoch;
+use sinergi_proto::transparency::rollback_guard::Extent;
+
+use crate::base::atomic_file;
+
+/// The mark is written at most so often. After a crash it may be older by so much.
+pub const EVERY: Duration = Duration::from_secs(1);
+
+/// The content of the file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    epoch: u32,
+    size: u64,
+}
+
+/// Reads the mark; `None` if there is no file, or a file that is no mark.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn read(path: &Path) -> io::Result<Option<Extent>> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match serde_json::from_slice::<Stored>(&bytes) {
+        Ok(Stored { epoch, size }) => Ok(Some(Extent { epoch: Epoch(epoch), size })),
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "the mark of the ledger is damaged; it counts as missing");
+            Ok(None)
+        }
+    }
+}
+
+/// Writes the mark durably. `extent` is durable in the ledger.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write(path: &Path, extent: Extent) -> io::Result<()> {
+    let stored = Stored { epoch: extent.epoch.0, size: extent.size };
+    let mut text = serde_json::to_vec(&stored).expect("numbers are JSON");
+    text.push(b'\n');
+    atomic_file::replace(path, &text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_read_as_it_was_written_and_a_damaged_one_counts_as_missing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("ledger-mark");
+        assert_eq!(read(&path).expect("readable"), None);
+        for size in [0, 7, u64::MAX] {
+            let extent = Extent { epoch: Epoch(3), size };
+            write(&path, extent).expect("written");
+            assert_eq!(read(&path).expect("readable"), Some(extent));
+        }
+        fs::write(&path, "epoch 3").expect("written");
+        assert_eq!(read(&path).expect("readable"), None);
+        assert!(read(folder.path()).is_err(), "a folder is no file");
+    }
+}
