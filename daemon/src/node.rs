@@ -120,7 +120,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     start_operator(config, &parts, (auditor, evidence), socket, started_at, &mut tasks);
     start_ticks(&parts, &mut tasks);
     let (head, alarms) = (parts.writer.head(), parts.alarms.clone());
-    let mut mark = MarkKeeper::new(config.ledger.mark.clone(), head, parts.guard.clone(), alarms);
+    let mut mark = MarkKeeper::new(config, head, parts.guard.clone(), alarms);
     let keeping = mark.clone().run(parts.stop.clone());
     tasks.spawn(async move {
         keeping.await;

@@ -160,6 +160,7 @@ impl GuardService {
         let mut guard = self.guard();
         let must_store = guard.set_back(sighting.clone());
         self.0.state.send_replace(guard.state());
+        self.0.alarms.settle(UNCONFIRMED);
         if must_store && let Err(error) = keep(&self.0.file, guard.sightings()) {
             // Not fatal: peers show it again after a restart.
             tracing::error!("{error}");

@@ -640,8 +640,6 @@ async fn a_ledger_whose_only_segment_was_deleted_is_not_served_and_recovers_into
     assert!(federation.process_mut("kota-bandung").up().await.is_err(), "it is not served as if it were new");
     let log = federation.log_of("kota-bandung");
     assert!(log.contains("00000001.seg is missing") && log.contains("sinergi recover"), "{log}");
-    // With the mark, the epoch would be known.
-    fs::remove_file(folder.join(MARK[0])).expect("the mark");
     let unknown = run_on(&folder, &["recover", "--yes"]);
     assert!(
         unknown.code == 4 && unknown.err.contains("--epoch") && unknown.err.contains("sinergi peer show"),
@@ -879,10 +877,14 @@ async fn an_old_copy_is_noticed_by_the_mark_although_no_peer_can_be_reached() {
     // A killed node's mark is at most a second old, and a new epoch is known by it at once.
     federation.stop_node("kota-bandung").await;
     let said = run_on(&folder, &["recover", "--yes"]);
+    assert!(said.code == 4 && said.err.contains("--epoch"), "the mark may be old as well: {said:?}");
+    let said = run_on(&folder, &["recover", "--yes", "--epoch", "2"]);
     assert_eq!(said.code, 0, "{said:?}");
     restore_but_the_mark(&federation, "kota-bandung", &copy);
-    let said = run_on(&folder, &["recover", "--yes", "--output", "json"]);
-    assert!(said.code == 0 && said.out.contains("\"epoch\": 3"), "epoch 2 has begun, although nobody saw it: {said:?}");
+    let said = run_on(&folder, &["recover", "--yes", "--epoch", "2"]);
+    assert!(said.code == 2 && said.err.contains("at least 3"), "it has begun, although nobody saw it: {said:?}");
+    let said = run_on(&folder, &["recover", "--yes", "--epoch", "3"]);
+    assert_eq!(said.code, 0, "{said:?}");
     federation.start_node("kota-bandung").await;
     let city = federation.node("kota-bandung").await;
     city.lodges("Lagi").await;

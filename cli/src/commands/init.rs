@@ -135,7 +135,7 @@ pub fn create(folder: &Path, args: &InitArgs, now: Timestamp) -> Result<NewNode,
     make_folder(&keys_folder)?;
     let keys = make_keys(&config)?;
     // A new node knows by its mark that its empty ledger was never longer.
-    mark::write(&config.ledger.mark, Extent { epoch: Epoch::FIRST, size: 0 })
+    mark::write(&config.ledger.mark, &config.agency, Extent { epoch: Epoch::FIRST, size: 0 })
         .map_err(|error| Failure::failed("cannot write the ledger's mark").because(error))?;
     let authority = if args.no_pki { None } else { Some(make_certificates(&config, args, now, &keys_folder)?) };
     if let Some((note, _)) = &first {

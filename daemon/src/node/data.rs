@@ -158,8 +158,12 @@ struct Marked {
 
 fn marked(config: &Config, opened: &Opened) -> Result<Marked, NodeError> {
     let path = &config.ledger.mark;
-    let mark = mark::read(path).map_err(|source| NodeError::Mark { path: path.clone(), source })?;
+    let mark = mark::read(path, &config.agency).map_err(|source| NodeError::Mark { path: path.clone(), source })?;
     let lost_more = opened.cut.as_ref().is_some_and(|cut| cut.is_more_than_one);
+    if lost_more {
+        // The cut is done, and the next start would not see it. A mark that is missing asks for a word again.
+        mark::remove(path).map_err(|source| NodeError::Mark { path: path.clone(), source })?;
+    }
     Ok(Marked { proof: mark.map(Proof::by_mark), may_be_old: mark.is_none() || lost_more })
 }
 

@@ -4,6 +4,8 @@
 
 use std::path::PathBuf;
 
+use sinergi_config::Config;
+use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::transparency::rollback_guard::{Extent, GuardState};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +22,7 @@ const TOPIC: &str = "ledger-mark";
 #[derive(Clone)]
 pub(super) struct MarkKeeper {
     path: PathBuf,
+    own: AgencyId,
     head: watch::Receiver<Head>,
     guard: GuardService,
     alarms: Alarms,
@@ -28,9 +31,9 @@ pub(super) struct MarkKeeper {
 }
 
 impl MarkKeeper {
-    /// The keeper of the mark at `path`.
-    pub(super) fn new(path: PathBuf, head: watch::Receiver<Head>, guard: GuardService, alarms: Alarms) -> Self {
-        Self { path, head, guard, alarms, written: None }
+    /// The keeper of the mark of a node with this configuration.
+    pub(super) fn new(config: &Config, head: watch::Receiver<Head>, guard: GuardService, alarms: Alarms) -> Self {
+        Self { path: config.ledger.mark.clone(), own: config.agency.clone(), head, guard, alarms, written: None }
     }
 
     /// Writes the mark until `stop`, or until the writer has ended.
@@ -65,7 +68,7 @@ impl MarkKeeper {
         if self.guard.state() != GuardState::Clear || self.written == Some(extent) {
             return;
         }
-        match mark::write(&self.path, extent) {
+        match mark::write(&self.path, &self.own, extent) {
             Ok(()) => {
                 self.written = Some(extent);
                 self.alarms.settle(TOPIC);

@@ -205,11 +205,10 @@ impl<'a> Recovery<'a> {
         writer.finish()?;
         let kept = self.put_in_place()?;
         let path = &self.config.ledger.mark;
-        mark::write(path, Extent { epoch: self.plan.epoch, size: 1 }).map_err(|source| RecoverError::Io {
-            action: "write",
-            path: path.clone(),
-            source,
-        })?;
+        if let Err(error) = mark::write(path, &self.config.agency, Extent { epoch: self.plan.epoch, size: 1 }) {
+            // The epoch has begun. The node raises an alarm if it cannot write the mark either.
+            tracing::warn!(path = %path.display(), %error, "cannot write the mark of the new ledger");
+        }
         Ok(Recovered { taken_over: taken.entries, left_behind: taken.left_behind, kept })
     }
 
@@ -268,7 +267,11 @@ impl<'a> Recovery<'a> {
 /// What the mark shows, if the ledger lacks it.
 fn by_mark(config: &Config, here: &recovery::OldLedger) -> Result<Option<Sighting>, RecoverError> {
     let path = &config.ledger.mark;
-    let mark = mark::read(path).map_err(|source| RecoverError::Io { action: "read", path: path.clone(), source })?;
+    let mark = mark::read(path, &config.agency).map_err(|source| RecoverError::Io {
+        action: "read",
+        path: path.clone(),
+        source,
+    })?;
     let reach = |extent: Extent| (extent.epoch, extent.size);
     let is_beyond = |mark: &Extent| here.extent().is_none_or(|here| reach(here) < reach(*mark));
     // The mark of a node that has never run says nothing.

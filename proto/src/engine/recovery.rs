@@ -131,12 +131,16 @@ impl Plan {
     ) -> Result<Self, PlanError> {
         let (seen, checkpoint) = furthest(recorded, sightings, signer);
         let here = old.extent();
-        let old_epoch = match (known_epoch(old, seen, !sightings.is_empty(), named), named) {
+        let is_contradicted = sightings.iter().any(|sighting| sighting.marked().is_none());
+        let old_epoch = match (known_epoch(old, seen, is_contradicted, named), named) {
             (Some(known), _) => known,
             // Nothing on this node shows the epoch, but the operator knows it.
             (None, Some(named)) => Epoch(named.0.saturating_sub(1)),
             (None, None) => return Err(nothing_known(old)),
         };
+        // The mark may have come back with an old copy, so it does not show that no later epoch has begun.
+        let marked = sightings.iter().filter_map(Sighting::marked).map(|mark| mark.epoch).max();
+        let old_epoch = marked.map_or(old_epoch, |marked| old_epoch.max(marked));
         let epoch = named.unwrap_or(Epoch(old_epoch.0.saturating_add(1)));
         if epoch <= old_epoch {
             return Err(PlanError::NotNew { given: epoch, known: old_epoch });
@@ -154,15 +158,13 @@ impl Plan {
     }
 }
 
-/// The largest extent that peers saw, or the mark shows, and the node's newest known checkpoint.
+/// The largest extent that peers saw, and the node's newest known checkpoint.
 fn furthest(recorded: Vec<u8>, sightings: &[Sighting], signer: Signer<'_>) -> (Option<Extent>, Vec<u8>) {
     let reach = |extent: Extent| (extent.epoch, extent.size);
     let mut newest = ShownLedger::by_checkpoint(&recorded, signer).map(|shown| reach(shown.extent));
     let mut checkpoint = recorded;
     let mut seen: Option<Extent> = None;
-    // The derived files are of the ledger that is here.
-    let counts = |sighting: &&Sighting| sighting.by.is_some() || matches!(sighting.proof, Proof::Mark { .. });
-    for sighting in sightings.iter().filter(counts) {
+    for sighting in sightings.iter().filter(|sighting| sighting.by.is_some()) {
         let Some(shown) = sighting.proof.shown(signer).map(|shown| shown.extent) else { continue };
         seen = seen.filter(|seen| reach(*seen) >= reach(shown)).or(Some(shown));
         if let Proof::Checkpoint(note) = &sighting.proof

@@ -219,6 +219,14 @@ impl Content {
 }
 
 impl Sighting {
+    /// The extent that the mark outside the data folder shows, if this is a sighting of it.
+    pub fn marked(&self) -> Option<Extent> {
+        match self.proof {
+            Proof::Mark { epoch, size } => Some(Extent { epoch: Epoch(epoch), size }),
+            _ => None,
+        }
+    }
+
     /// The conflicts between the ledger here and what `peer` shows of it at time `at`, in milliseconds since 1970. `checkpoint` is a note, and
     /// `entry` the bytes of a `SignedEntry`; either may be empty. Each conflict means that the ledger was set back or lost.
     ///

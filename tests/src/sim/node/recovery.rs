@@ -22,7 +22,10 @@ impl Node {
         let here = OldLedger::Whole(OwnTree::extent(&self.ledger));
         let recorded = self.ledger.recorded.as_ref().map(|signed| signed.note.to_vec()).unwrap_or_default();
         let after = |epoch: Epoch| Epoch(epoch.0 + 1);
-        let named = self.ledger.sightings.is_empty().then_some(after(self.ledger.epoch));
+        // The mark may have come back with an old copy. Peers know more, or the operator does.
+        let nobody_saw = self.ledger.sightings.iter().all(|sighting| sighting.marked().is_some());
+        let marked = self.mark.map_or(self.ledger.epoch, |mark| mark.epoch.max(self.ledger.epoch));
+        let named = nobody_saw.then_some(after(marked));
         let planned = |named| {
             let signer = Signer { agency: &self.id, charters: &self.charters };
             Plan::new(&here, recorded.clone(), &self.ledger.sightings, signer, named)
