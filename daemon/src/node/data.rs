@@ -148,7 +148,7 @@ fn shown_by_own_files(ledger: &Ledger, opened: &Opened, store: &Store) -> Result
     Ok(Proof::by_own_files(ours, ledger.end().to_bits(), applied, opened.lost_leaves))
 }
 
-/// What the mark outside the data folder says of the ledger.
+/// The result of reading the mark.
 struct Marked {
     /// The proof of how far the ledger had come.
     proof: Option<Proof>,

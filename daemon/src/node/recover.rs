@@ -264,7 +264,7 @@ impl<'a> Recovery<'a> {
     }
 }
 
-/// What the mark shows, if the ledger lacks it.
+/// The sighting by the mark, if the mark is beyond the ledger.
 fn by_mark(config: &Config, here: &recovery::OldLedger) -> Result<Option<Sighting>, RecoverError> {
     let path = &config.ledger.mark;
     let mark = mark::read(path, &config.agency).map_err(|source| RecoverError::Io {

@@ -1,7 +1,7 @@
 //! The mark: how far the ledger has come, kept in a file outside the data folder.
 //!
-//! Whoever puts an old copy of the data folder in place has the newer mark beside it, so the node sees at its start that the ledger was set back, also
-//! while no peer can be reached. A mark that is missing, or came back with the copy, proves nothing.
+//! If an old copy of the data folder is put in place, the mark is newer than the ledger. So the node notices at its start that the ledger was set back,
+//! even if it can reach no peer. A mark that is missing, or that was restored with the copy, proves nothing.
 //!
 //! Must not decide anything: the rollback guard compares the mark with the ledger.
 //!

@@ -33,7 +33,7 @@ impl Complaint {
         if !basis.witnesses().contains(receiver) {
             return Err(NotWitnessed::NoWitness { agency: receiver.clone() });
         }
-        // Whoever admits an act knows the charter that the act names.
+        // A node admits an act only if it has the charter that the act names.
         if proven.charter_version < act.charter.version {
             let (named, of_act) = (proven.charter_version, act.charter.version);
             return Err(NotWitnessed::OlderReceipt { named, of_act });

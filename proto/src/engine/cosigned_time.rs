@@ -31,7 +31,7 @@ pub(super) struct CosignedTime {
 }
 
 impl CosignedTime {
-    /// What a node knows when it starts: the ceiling in its ledger, in seconds since 1970.
+    /// The times of a node that starts. `ceiling` is the ceiling in its ledger, in seconds since 1970.
     pub(super) fn of_a_start(ceiling: u64) -> Self {
         Self { ceiling, latest: ceiling, given: 0, is_missing: true, is_told: false }
     }

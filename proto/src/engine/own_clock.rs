@@ -112,7 +112,7 @@ impl OwnClock {
         let lead = now.lead_millis();
         let opinion = self.peers.opinion(now);
         match opinion {
-            // What most peers say counts against a jump. Half of them are enough to confirm a clock that goes on as before.
+            // After a jump, more than half of the peers must agree. Without a jump, half of them are enough.
             PeersOnClock::Agree { are_most } if are_most || self.goes_on(lead) => self.confirmed_by_peers(lead),
             PeersOnClock::Differ { ahead } => {
                 if !self.trusted.is_some_and(|trusted| trusted.is_of_operator(lead)) {

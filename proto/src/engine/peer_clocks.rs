@@ -1,4 +1,4 @@
-//! What the peers' clocks say of this node's wall clock.
+//! Compares the peers' clocks with this node's wall clock.
 //!
 //! Invariants:
 //! - an offset is measured when a peer's time comes, against the clock that only goes forward: when this node's wall clock jumps, the answer
@@ -11,7 +11,7 @@ use crate::base::clock::Now;
 use crate::base::ids::AgencyId;
 use crate::base::limits;
 
-/// What the clocks of the peers that were heard lately say of this node's clock.
+/// The result of comparing this node's clock with the clocks of the peers that were heard lately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PeersOnClock {
     /// No peer was heard lately, or the peers do not decide.
@@ -50,7 +50,7 @@ impl PeerClocks {
         self.heard.insert(peer.clone(), Heard { lead: now.lead_millis().saturating_add(offset), at: now.mono_nanos });
     }
 
-    /// What the peers heard within [`limits::CLOCK_HEARD_WITHIN`] say now.
+    /// Compares this node's clock now with the peers that were heard within [`limits::CLOCK_HEARD_WITHIN`].
     pub(super) fn opinion(&self, now: Now) -> PeersOnClock {
         let own = now.lead_millis();
         let lately = self.heard.values().filter(|heard| !now.is_after(heard.at, limits::CLOCK_HEARD_WITHIN));

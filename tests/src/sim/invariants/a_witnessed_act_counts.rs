@@ -1,5 +1,5 @@
 //! Where custody forks, an act that a witness had in time counts before one without a witness, and among equals an answer before the holder's acts.
-//! Whoever has the receipt of a witness has shown it.
+//! An agency that has a deciding receipt of a witness has shown it with `Proven`.
 
 use prost::Message;
 use sinergi_proto::admission::check_receipt;
