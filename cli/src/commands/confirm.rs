@@ -102,7 +102,7 @@ pub(crate) fn exact(text: &str) -> Result<Timestamp, String> {
     match text.parse() {
         Ok(Moment::Exact(time)) => Ok(time.timestamp()),
         Ok(Moment::Day(day)) => Err(format!("{day} is a day: write the time as well, as in \"{day}T14:05:00+07:00\"")),
-        Err(error) => Err(error.to_string()),
+        Err(_) => Err("write RFC 3339 with the zone, as in \"2026-03-01T14:05:00+07:00\"".to_owned()),
     }
 }
 
