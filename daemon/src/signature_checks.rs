@@ -8,7 +8,7 @@ use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::charter::Charters;
 use sinergi_proto::receipt::ReceiptError;
 use sinergi_proto::sync::CheckedAck;
-use sinergi_proto::tlog::checkpoint::Checkpoint;
+use sinergi_proto::tlog::checkpoint::{Checkpoint, CheckpointKeys};
 use sinergi_proto::wire;
 
 /// Decodes the items of one frame and checks their signatures together. Returns one result per item, in order. Signatures that are in `known` are
@@ -39,24 +39,28 @@ pub(crate) fn check_receipt(
     })
 }
 
-/// An agency's checkpoint; `None` if it does not verify, or its time is after `now`, this node's confirmed clock in milliseconds since 1970.
+/// A checkpoint of an agency that another one passed on; `None` if it does not verify under the agency's present keys.
 pub(crate) fn check_checkpoint(
+    note: &[u8],
+    agency: &AgencyId,
+    federation: &str,
+    charters: &Charters,
+) -> Option<Checkpoint> {
+    opened(note, agency, federation, &charters.newest().checkpoint_keys(agency)?)
+}
+
+/// A checkpoint of the peer that shows it; `None` if it does not verify under any key that the peer ever had. The peer may not know yet that a charter
+/// has replaced its key.
+pub(crate) fn check_own_checkpoint(
     note: &[u8],
     peer: &AgencyId,
     federation: &str,
     charters: &Charters,
-    now: Option<u64>,
 ) -> Option<Checkpoint> {
-    let keys = charters.newest().checkpoint_keys(peer)?;
-    match Checkpoint::open(note, federation, peer, &keys) {
-        Ok(checkpoint) if !checkpoint.is_ahead_of(now) => Some(checkpoint),
-        Ok(_) => {
-            tracing::debug!(%peer, "a checkpoint with a time that is still to come");
-            None
-        }
-        Err(error) => {
-            tracing::debug!(%peer, %error, "a checkpoint does not verify");
-            None
-        }
-    }
+    opened(note, peer, federation, &charters.checkpoint_keys(peer)?)
+}
+
+fn opened(note: &[u8], agency: &AgencyId, federation: &str, keys: &CheckpointKeys) -> Option<Checkpoint> {
+    let opened = Checkpoint::open(note, federation, agency, keys);
+    opened.inspect_err(|error| tracing::debug!(%agency, %error, "a checkpoint does not verify")).ok()
 }

@@ -33,6 +33,7 @@ mod gossip;
 mod handshake;
 mod jobs;
 mod keepalive;
+mod peer_checkpoints;
 mod proof_client;
 mod proof_server;
 mod reception;
@@ -48,6 +49,7 @@ pub use event::{
 };
 pub use handshake::{HANDSHAKE_WITHIN, PROTOCOL_MAX, PROTOCOL_MIN};
 pub use jobs::JobId;
+pub use peer_checkpoints::OwnShown;
 pub use reception::{Receiver, ReceiverEvent, ReceiverOutput};
 pub use session::Session;
 pub use window::Window;

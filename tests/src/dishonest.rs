@@ -86,8 +86,8 @@ impl ShownLedger {
         self.leaves.len() as u64
     }
 
-    /// Its checkpoint, signed by the member at a time in seconds since 1970.
-    pub fn signed(&self, member: &Member, seconds: u64) -> Vec<u8> {
+    /// Its checkpoint, signed by the member at a time in seconds since 1970, or without a time.
+    pub fn signed(&self, member: &Member, seconds: impl Into<Option<u64>>) -> Vec<u8> {
         let (keys, config) = (&member.keys, &member.config);
         let (checkpoint, time) = (keys.checkpoint.clone(), keys.time.clone());
         let signer = CheckpointSigner::new(config.federation.as_str(), &config.agency, self.epoch, checkpoint, time);

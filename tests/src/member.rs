@@ -121,7 +121,7 @@ impl Member {
         endpoint.connect_with_connector(connect).await.map_err(|error| DialError::Refused(one_line(&error)))
     }
 
-    /// An honest Hello of a member that has no items of the other's ledger and shows no checkpoint of its own.
+    /// An honest Hello of a member that has no items of the other's ledger and saw nothing of it.
     pub fn hello(&self) -> wire::Hello {
         let charter = self.charter_store.newest();
         wire::Hello {
@@ -131,7 +131,6 @@ impl Member {
             agency: self.config.agency.to_string(),
             charter_version: charter.version,
             have_cursor: None,
-            checkpoint: Vec::new(),
             seen_of_you: Vec::new(),
             now: sinergi_daemon::base::time::now_millis(),
             entry_of_you: Vec::new(),
@@ -153,6 +152,35 @@ impl Connection {
     pub async fn say(&self, kind: Kind) {
         // If the node has ended the link, its last frame tells the reason.
         let _ = self.outbound.send(Frame { kind: Some(kind) }).await;
+    }
+
+    /// Says Hello and, with this checkpoint, Ready. Returns the node's Hello, and the frames that came before the node's Ready. If the node does not
+    /// get ready, its fault is the last of them.
+    ///
+    /// # Errors
+    /// The link broke, or the node sent nothing for 20 seconds.
+    pub async fn greet(
+        &mut self,
+        hello: wire::Hello,
+        checkpoint: Vec<u8>,
+    ) -> Result<(Option<wire::Hello>, Vec<Kind>), Status> {
+        self.say(Kind::Hello(hello)).await;
+        self.say(Kind::Ready(wire::Ready { checkpoint })).await;
+        let (mut theirs, mut before) = (None, Vec::new());
+        while let Some(kind) = self.next().await? {
+            match kind {
+                Kind::Hello(hello) => theirs = Some(hello),
+                Kind::Ready(_) => break,
+                other => {
+                    let is_last = matches!(other, Kind::Fault(_));
+                    before.push(other);
+                    if is_last {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok((theirs, before))
     }
 
     /// The next frame that is not a ping; `Ok(None)` if the node has closed the stream.

@@ -7,6 +7,7 @@ mod listening;
 
 pub use listening::{Dialled, Listening};
 
+use std::collections::VecDeque;
 use std::path::Path;
 
 use crate::member::{self, DialError, Member};
@@ -30,11 +31,15 @@ use tokio_rustls::client::TlsStream as ClientStream;
 use tokio_rustls::server::TlsStream as ServerStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::codec::{Codec, EncodeBuf, Encoder};
 use tonic::{Request, Status, Streaming};
 use tonic_prost::ProstCodec;
 
 use crate::federation::PATIENCE;
+
+/// Messages that wait to be sent on a stream of raw bytes.
+const LATER_MESSAGES: usize = 64;
 
 /// A member whose node does not run. The test plays the node.
 pub struct Impostor {
@@ -60,7 +65,7 @@ impl Impostor {
     /// # Errors
     /// Nothing listens there, or the node refuses the member.
     pub async fn dial(&self, agency: &AgencyId, address: &str) -> Result<Connection, DialError> {
-        self.member.dial(agency, address).await.map(|stream| Connection { stream })
+        self.member.dial(agency, address).await.map(Connection::over)
     }
 
     /// Dials a node with another certificate.
@@ -73,7 +78,7 @@ impl Impostor {
         agency: &AgencyId,
         address: &str,
     ) -> Result<Connection, DialError> {
-        self.member.dial_with(credentials, agency, address).await.map(|stream| Connection { stream })
+        self.member.dial_with(credentials, agency, address).await.map(Connection::over)
     }
 
     /// Dials a node and completes the TLS handshake, without any byte of HTTP/2.
@@ -100,7 +105,8 @@ impl Impostor {
         TlsAcceptor::from(tls).accept(dialled).await
     }
 
-    /// Dials a node and sends these bytes as messages. The stream stays open until the node ends it.
+    /// Dials a node and sends these bytes as messages, and then those that the caller sends to the returned channel. The stream stays open until the
+    /// node ends it, or the channel is dropped.
     ///
     /// # Errors
     /// Nothing listens there, or the node refuses the call.
@@ -109,25 +115,30 @@ impl Impostor {
         agency: &AgencyId,
         address: &str,
         messages: Vec<Bytes>,
-    ) -> Result<Streaming<Frame>, DialError> {
+    ) -> Result<(Streaming<Frame>, mpsc::Sender<Bytes>), DialError> {
         let credentials = Credentials::load(&self.member.config.tls)?;
         let channel = self.member.channel(&credentials, agency, address).await?;
         let mut grpc = tonic::client::Grpc::new(channel);
         grpc.ready().await.map_err(|error| DialError::Refused(one_line(&error)))?;
         let path = http::uri::PathAndQuery::from_static("/sinergi.v2.Federation/Sync");
-        // The stream stays open until the node ends it.
-        let messages = tokio_stream::iter(messages).chain(tokio_stream::pending());
+        let (later, rest) = mpsc::channel(LATER_MESSAGES);
+        let messages = tokio_stream::iter(messages).chain(ReceiverStream::new(rest));
         let response = grpc.streaming(Request::new(messages), path, AsIs).await;
-        Ok(response.map_err(|status| DialError::Refused(one_line(&status)))?.into_inner())
+        Ok((response.map_err(|status| DialError::Refused(one_line(&status)))?.into_inner(), later))
     }
 
     /// A checkpoint of this member over more leaves than any test delivers, signed now.
     pub fn checkpoint(&self) -> Vec<u8> {
+        self.checkpoint_in(Epoch::FIRST)
+    }
+
+    /// Like [`Self::checkpoint`], in this epoch.
+    pub fn checkpoint_in(&self, epoch: Epoch) -> Vec<u8> {
         const LEAVES: u64 = 1 << 20;
         let (federation, agency) = (self.member.config.federation.as_str(), &self.member.config.agency);
         let (key, time_key) = (self.member.keys.checkpoint.clone(), self.member.keys.time.clone());
         let now = sinergi_daemon::base::time::now_millis() / 1000;
-        CheckpointSigner::new(federation, agency, Epoch::FIRST, key, time_key).sign(LEAVES, [7; 32], now)
+        CheckpointSigner::new(federation, agency, epoch, key, time_key).sign(LEAVES, [7; 32], now)
     }
 
     /// This member's receipt for a frame. Each item counts as stored at the leaf with its number in the frame.
@@ -303,9 +314,16 @@ impl Encoder for AsIs {
 pub struct Connection {
     /// The stream, as any member has it.
     pub stream: member::Connection,
+    /// Frames that came during the greeting and were not looked at.
+    heard: VecDeque<Kind>,
 }
 
 impl Connection {
+    /// A connection over this stream.
+    pub fn over(stream: member::Connection) -> Self {
+        Self { stream, heard: VecDeque::new() }
+    }
+
     /// Sends a frame.
     pub async fn say(&self, kind: Kind) {
         self.stream.say(kind).await;
@@ -316,7 +334,10 @@ impl Connection {
     /// # Errors
     /// The link broke, or the node sent nothing for a long time.
     pub async fn next(&mut self) -> Result<Option<Kind>, Status> {
-        self.stream.next().await
+        match self.heard.pop_front() {
+            Some(kind) => Ok(Some(kind)),
+            None => self.stream.next().await,
+        }
     }
 
     /// The node's next frame, of any kind, as soon as it comes.
@@ -329,8 +350,21 @@ impl Connection {
         self.stream.outbound.clone()
     }
 
-    /// Sends a Hello. Returns the node's Hello.
-    pub async fn greet(&mut self, hello: wire::Hello) -> wire::Hello {
+    /// Greets a node as this member: says Hello, and shows a checkpoint. Returns the node's Hello. Afterwards both sides are ready.
+    pub async fn greet(&mut self, member: &Impostor) -> wire::Hello {
+        self.greet_with(member.hello(), member.checkpoint()).await
+    }
+
+    /// Greets a node with this Hello and this checkpoint. Returns the node's Hello. Frames that came before the node's Ready, and its fault if it
+    /// does not get ready, are the next ones.
+    pub async fn greet_with(&mut self, hello: wire::Hello, checkpoint: Vec<u8>) -> wire::Hello {
+        let (theirs, before) = self.stream.greet(hello, checkpoint).await.expect("the node greets");
+        self.heard.extend(before);
+        theirs.unwrap_or_else(|| panic!("expected a Hello, got {:?}", self.heard))
+    }
+
+    /// Says Hello, and shows no checkpoint. Returns the node's Hello.
+    pub async fn says_hello(&mut self, hello: wire::Hello) -> wire::Hello {
         self.say(Kind::Hello(hello)).await;
         match self.next().await {
             Ok(Some(Kind::Hello(theirs))) => theirs,

@@ -75,10 +75,10 @@ impl Stage {
         Self::of(TestFederation::make_with_links(agencies, &links)).start().await
     }
 
-    /// A link of the ministry with the city, after both Hellos.
+    /// A link of the ministry with the city, after the greeting.
     pub async fn link(&self) -> Connection {
         let mut connection = self.connect().await;
-        connection.greet(self.impostor.hello()).await;
+        connection.greet(&self.impostor).await;
         connection
     }
 
@@ -93,22 +93,37 @@ impl Stage {
         self.impostor.dial(&agency(honest), &address).await.expect("a member with a good certificate")
     }
 
-    /// The ministry sends the city a Hello and then these bytes. Returns the frames of the city up to its first fault or acknowledgement.
+    /// The ministry greets the city and then sends these bytes. Returns the frames of the city up to its first fault or acknowledgement.
     pub async fn says(&self, messages: Vec<Bytes>) -> Vec<wire::frame::Kind> {
-        let hello = wire::Frame { kind: Some(wire::frame::Kind::Hello(self.impostor.hello())) };
-        self.says_without_greeting([vec![hello.encode_to_vec().into()], messages].concat()).await
+        let ready = wire::Ready { checkpoint: self.impostor.checkpoint() };
+        let greeting = [wire::frame::Kind::Hello(self.impostor.hello()), wire::frame::Kind::Ready(ready)];
+        let greeting = greeting.map(|kind| wire::Frame { kind: Some(kind) }.encode_to_vec().into());
+        self.says_in_two_steps(greeting.to_vec(), messages).await
     }
 
-    /// Like [`Self::says`], without the Hello.
+    /// Like [`Self::says`], without the greeting.
     pub async fn says_without_greeting(&self, messages: Vec<Bytes>) -> Vec<wire::frame::Kind> {
+        self.says_in_two_steps(messages, Vec::new()).await
+    }
+
+    /// Sends `first`, and `then` when the city is ready.
+    async fn says_in_two_steps(&self, first: Vec<Bytes>, then: Vec<Bytes>) -> Vec<wire::frame::Kind> {
         let address = self.federation.address_of("kota-bandung");
-        let dialled = self.impostor.dial_and_send(&agency("kota-bandung"), &address, messages).await;
-        let mut inbound = dialled.expect("a member with a good certificate");
+        let dialled = self.impostor.dial_and_send(&agency("kota-bandung"), &address, first).await;
+        let (mut inbound, outbound) = dialled.expect("a member with a good certificate");
+        let mut then = then.into_iter();
         let mut said = Vec::new();
         while let Ok(Ok(Some(frame))) = tokio::time::timeout(PATIENCE, inbound.message()).await {
             said.extend(frame.kind);
-            if matches!(said.last(), Some(wire::frame::Kind::Fault(_) | wire::frame::Kind::Ack(_))) {
-                break;
+            match said.last() {
+                Some(wire::frame::Kind::Fault(_) | wire::frame::Kind::Ack(_)) => break,
+                Some(wire::frame::Kind::Ready(_)) => {
+                    for message in then.by_ref() {
+                        // If the city has ended the link, its last frame says why.
+                        let _ = outbound.send(message).await;
+                    }
+                }
+                _ => {}
             }
         }
         said

@@ -99,9 +99,10 @@ impl Scene {
         let reason = wire::ForwardReason::Competence.into();
         let offer = Act::Forward(operator_api::Forward { to: LIAR.to_owned(), reason, answer_by });
         city.acts(complaint, offer, text("Jembatan ini milik pusat")).await.expect("the holder may offer");
-        let mut link = stage.link().await;
+        let mut link = stage.connect().await;
         let mut ledger = ShownLedger::default();
         ledger.fill(0..7);
+        link.greet_with(stage.impostor.hello(), ledger.signed(&stage.impostor.member, None)).await;
         let offered = link.delivery().await;
         let offer = offered.items.last().expect("the offer").clone();
         (Self { stage, link, ledger, offer }, offered)
@@ -286,9 +287,9 @@ async fn an_audit_finds_a_complaint_that_is_withheld_from_an_oversight_agency() 
     let impostor = Impostor::of(&federation.folder_of(LIAR));
     let mut stage = Stage { federation, impostor };
     let mut link = stage.connect_with(AUDITOR).await;
-    link.greet(stage.impostor.hello()).await;
-    let (shared, kept) = (stage.impostor.lodge("Boleh dilihat"), stage.impostor.lodge("Jangan dilihat"));
     let mut ledger = ShownLedger::default();
+    link.greet_with(stage.impostor.hello(), ledger.signed(&stage.impostor.member, None)).await;
+    let (shared, kept) = (stage.impostor.lodge("Boleh dilihat"), stage.impostor.lodge("Jangan dilihat"));
     ledger.push(leaf_of(&shared.item));
     // An entry after the cursor may still be on its way.
     ledger.push(leaf_of(&kept.item));

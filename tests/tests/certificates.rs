@@ -161,7 +161,7 @@ async fn the_ministry_s_own_certificate_is_accepted() {
     let dialled = scene.ministry.dial_with(&good, &agency("prov-jabar"), &address).await;
     let mut connection =
         dialled.expect("an unchanged certificate is accepted, so the other tests fail for the reason they claim");
-    connection.greet(scene.ministry.hello()).await;
+    connection.greet(&scene.ministry).await;
     scene.province().await.sees_peer("kominfo", |peer| peer.state == "linked" && peer.last_error.is_empty()).await;
 }
 

@@ -48,7 +48,7 @@ async fn a_newer_charter_reaches_every_node_over_the_links_and_entries_that_wait
     let note = federation.next_charter(|text| text.grace_days = 60);
     let address = federation.address_of(CITY);
     let mut link = impostor.dial(&agency(CITY), &address).await.expect("a member");
-    link.greet(impostor.hello()).await;
+    link.greet(&impostor).await;
 
     let lodged_under_it = {
         let mut draft = impostor.draft_of_lodged();
@@ -86,7 +86,7 @@ async fn a_charter_that_too_few_signed_is_not_adopted() {
     let below = format!("{body}\n\n{one}\n").into_bytes();
     let address = federation.address_of(CITY);
     let mut link = impostor.dial(&agency(CITY), &address).await.expect("a member");
-    link.greet(impostor.hello()).await;
+    link.greet(&impostor).await;
     // After a refused charter, a good one over the same link is not adopted either.
     for note in [&below, &note] {
         link.say(FrameKind::Charter(wire::CharterNote { note: note.clone() })).await;
@@ -96,7 +96,7 @@ async fn a_charter_that_too_few_signed_is_not_adopted() {
     link.deliver(1, vec![made.item]).await;
     assert_eq!(city.status().await.charter_version, 1);
     let mut link = impostor.dial(&agency(CITY), &address).await.expect("a member");
-    link.greet(impostor.hello()).await;
+    link.greet(&impostor).await;
     link.say(FrameKind::Charter(wire::CharterNote { note })).await;
     has_charter(&city, 2).await;
 }
@@ -154,7 +154,11 @@ async fn a_rival_of_a_trusted_charter_is_kept_and_reported_to_the_operator_until
     is_adopted(&stage, &trusted).await;
     // Like a node of an earlier release: its greeting does not say which charter of version 2 it has.
     let mut link = stage.connect().await;
-    link.greet(wire::Hello { charter_version: 2, charter_hash: Vec::new(), ..stage.impostor.hello() }).await;
+    link.greet_with(
+        wire::Hello { charter_version: 2, charter_hash: Vec::new(), ..stage.impostor.hello() },
+        stage.impostor.checkpoint(),
+    )
+    .await;
     link.say(FrameKind::Charter(wire::CharterNote { note: rival.clone() })).await;
     assert!(link.charter().await == trusted, "the peer that sent the rival gets the trusted charter");
     let kept = has_a_rival(&stage.federation, CITY, &trusted, &rival).await;
@@ -182,14 +186,14 @@ async fn a_peer_with_another_charter_in_force_is_sent_ours_once() {
     let goes_by = |hash: Vec<u8>| wire::Hello { charter_version: 2, charter_hash: hash, ..hello.clone() };
     // Waits for the charter: a link that ends at once may end before the charter arrives.
     let mut link = stage.connect().await;
-    link.greet(goes_by(vec![7; 32])).await;
+    link.greet_with(goes_by(vec![7; 32]), stage.impostor.checkpoint()).await;
     assert!(link.charter().await == trusted);
     drop(link);
     stage.federation.node(CITY).await.sees_peer("kominfo", |peer| peer.state != "linked").await;
     let mut passed_on = Vec::new();
     for (index, hash) in (1..).zip([vec![7; 32], vec![7; 32], vec![8; 32], vec![9; 31], Vec::new()]) {
         let mut link = stage.connect().await;
-        link.greet(goes_by(hash)).await;
+        link.greet_with(goes_by(hash), stage.impostor.checkpoint()).await;
         let honest = stage.impostor.lodge("Dengan piagam lain");
         link.send_items(index, vec![honest.item]).await;
         let mut charters = Vec::new();
@@ -356,7 +360,7 @@ async fn a_member_that_a_newer_charter_retires_loses_its_link() {
     };
     let note = federation.next_charter(retired);
     let mut link = impostor.dial(&agency(CITY), &address).await.expect("a member still");
-    link.greet(impostor.hello()).await;
+    link.greet(&impostor).await;
     link.say(FrameKind::Charter(wire::CharterNote { note })).await;
     assert_eq!(link.fault().await.0, FaultCode::NotPermitted.number());
     let again = impostor.dial(&agency(CITY), &address).await;

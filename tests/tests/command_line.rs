@@ -78,7 +78,7 @@ impl Province {
         let mut institution = Impostor::of(&self.federation.folder_of(LONGEST_ID));
         let address = self.federation.address_of("prov-jabar");
         let mut connection = institution.dial(&agency("prov-jabar"), &address).await.expect("a member may connect");
-        connection.greet(institution.hello()).await;
+        connection.greet(&institution).await;
         for index in 1..=3 {
             let made = institution.lodge_under_an_unknown_key();
             connection.deliver(index, vec![made.item]).await;

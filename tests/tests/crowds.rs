@@ -94,7 +94,7 @@ async fn all_links_together_hold_a_bounded_number_of_bytes_and_those_that_wait_g
         let (frame, address) = (frame.clone(), address.clone());
         taking.spawn(async move {
             let mut connection = impostor.dial(&agency(CITY), &address).await.expect("a member");
-            connection.greet(impostor.hello()).await;
+            connection.greet(&impostor).await;
             connection.say(Kind::Deliver(frame)).await;
             connection.say(Kind::Ping(wire::Ping::default())).await;
             hears(&mut connection, is_pong).await;
@@ -190,7 +190,7 @@ async fn a_connection_over_the_limit_of_all_peers_together_is_refused_and_links_
     let address = federation.address_of(CITY);
     let mut linked = Impostor::of(&federation.folder_of(&names[0]));
     let mut link = linked.dial(&agency(CITY), &address).await.expect("a member");
-    link.greet(linked.hello()).await;
+    link.greet(&linked).await;
     let (authorities, _) =
         Authorities::of_charter(linked.member.config.federation.clone(), &linked.member.charter_store.newest());
     let authorities = SharedAuthorities::new(authorities);

@@ -28,7 +28,7 @@ async fn a_peer_that_delivers_and_never_reads_loses_its_link_when_too_many_answe
     let mut listening = stage.impostor.listen().await.with_window(4096);
     let city = stage.federation.node(CITY).await;
     let mut link = listening.dialled().await;
-    link.connection.greet(stage.impostor.hello()).await;
+    link.connection.greet(&stage.impostor).await;
     // From here on the ministry reads nothing.
     for index in 1..=ANSWERS / 2 {
         link.connection.send_items(index, Vec::new()).await;
@@ -50,7 +50,7 @@ async fn a_peer_that_delivers_and_never_reads_loses_its_link_when_too_many_answe
     drop(link);
 
     let mut link = listening.dialled().await;
-    let theirs = link.connection.greet(stage.impostor.hello()).await;
+    let theirs = link.connection.greet(&stage.impostor).await;
     let have = theirs.have_cursor.expect("the accepted items stay accepted").index;
     let honest = stage.impostor.lodge("Laporan jujur");
     let receipt = link.connection.deliver(have + 1, vec![honest.item]).await;

@@ -36,7 +36,7 @@ impl Line {
     /// Accepts the next link that the city dials, and greets.
     async fn link(&mut self) -> Dialled {
         let mut link = self.listening.dialled().await;
-        link.connection.greet(self.stage.impostor.hello()).await;
+        link.connection.greet(&self.stage.impostor).await;
         link
     }
 

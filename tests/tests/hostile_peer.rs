@@ -331,7 +331,7 @@ async fn a_cursor_of_an_earlier_epoch_ends_the_link_and_only_the_link() {
     assert_eq!(code, FaultCode::BadCursor.number());
     assert!(reason.contains("2:1") && reason.contains("1:9"), "{reason}");
     let mut link = stage.connect().await;
-    let theirs = link.greet(stage.impostor.hello()).await;
+    let theirs = link.greet_with(stage.impostor.hello(), stage.impostor.checkpoint_in(Epoch(2))).await;
     assert_eq!(theirs.have_cursor, Some(cursor(2, 1).to_wire()));
     assert!(stage.federation.node("kota-bandung").await.shows(second.complaint).await.is_none());
     link.say(FrameKind::Deliver(delivery(Some(cursor(2, 1)), cursor(2, 2), second.item))).await;
@@ -480,12 +480,16 @@ async fn a_cursor_of_the_largest_possible_index_harms_only_its_sender() {
     assert!(matches!(outcome(&receipt), ItemOutcome::Leaf(_)));
     link.send_items(u64::MAX, vec![second.item.clone()]).await;
     assert_eq!(link.fault().await.0, FaultCode::BadCursor.number());
-    // It lied about its own ledger. The city shows it the false cursor, and it may still begin where it likes.
+    // It lied about its own ledger. The city shows it the false cursor, and no checkpoint can cover so many leaves.
     let mut again = stage.connect().await;
-    let theirs = again.greet(stage.impostor.hello()).await;
+    let theirs = again.greet(&stage.impostor).await;
     assert_eq!(theirs.have_cursor.expect("something is here").index, u64::MAX);
-    let receipt = again.deliver(2, vec![second.item.clone()]).await;
-    assert!(matches!(outcome(&receipt), ItemOutcome::Leaf(_)));
+    assert_eq!(again.fault().await.0, FaultCode::NoCheckpoint.number());
+    // A new epoch begins anew.
+    let mut new = stage.connect().await;
+    new.greet_with(stage.impostor.hello(), stage.impostor.checkpoint_in(Epoch(2))).await;
+    new.say(FrameKind::Deliver(delivery(None, cursor(2, 1), second.item))).await;
+    assert!(matches!(outcome(&new.receipt().await), ItemOutcome::Leaf(_)));
     stage.others_are_unaffected().await;
 }
 
@@ -622,9 +626,9 @@ async fn a_peer_that_sends_more_checkpoints_than_an_honest_one_loses_its_link_an
     let (config, keys) = (&stage.impostor.member.config, &stage.impostor.member.keys);
     let (name, own) = (config.federation.to_string(), config.agency.clone());
     let signer = CheckpointSigner::new(&name, &own, Epoch::FIRST, keys.checkpoint.clone(), keys.time.clone());
-    let note = |size| signer.sign(size, [1; 32], 1_790_000_000 + size);
+    let note = |size| signer.sign(size, [1; 32], sinergi_daemon::base::time::now_millis() / 1000);
     let mut link = stage.connect().await;
-    link.greet(wire::Hello { checkpoint: note(1), ..stage.impostor.hello() }).await;
+    link.greet_with(stage.impostor.hello(), note(1)).await;
     let most = limits::GOSSIP_BURST_FRAMES;
     for size in 2..2 + most {
         link.say(FrameKind::Checkpoints(wire::CheckpointNotes { notes: vec![note(size)] })).await;
@@ -789,7 +793,7 @@ async fn the_link_of_a_peer_with_too_many_deferred_items_ends_until_their_parent
 
     // Another peer brings the parent.
     let mut province = stage.connect_with("prov-jabar").await;
-    province.greet(stage.impostor.hello()).await;
+    province.greet(&stage.impostor).await;
     province.deliver(1, vec![lodged.item, offer.item]).await;
     city.sees_status(|status| status.deferred == 0).await;
     assert!(matches!(outcome(&stage.link().await.deliver(99, vec![rest]).await), ItemOutcome::Leaf(_)));

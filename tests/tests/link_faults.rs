@@ -492,7 +492,7 @@ async fn connections_that_are_silent_after_the_handshake_take_only_their_own_pee
     stage.others_are_unaffected().await;
     let again = wait::until(PATIENCE, async || Ok::<_, ()>(stage.impostor.dial(&agency(CITY), &address).await.ok()));
     let mut link = again.await.expect("no error").expect("the silent ones have lost their places");
-    link.greet(stage.impostor.hello()).await;
+    link.greet(&stage.impostor).await;
     let honest = stage.impostor.lodge("Akhirnya");
     link.deliver(1, vec![honest.item]).await;
 }
@@ -583,7 +583,12 @@ async fn entries_without_a_receipt_are_sent_again_until_there_is_one() {
     for _ in 0..2 {
         // The peer has everything and says so. Only the receipt is missing.
         let mut connection = stage.connect().await;
-        connection.greet(wire::Hello { have_cursor: first.cursor, ..stage.impostor.hello() }).await;
+        connection
+            .greet_with(
+                wire::Hello { have_cursor: first.cursor, ..stage.impostor.hello() },
+                stage.impostor.checkpoint(),
+            )
+            .await;
         frames.push(connection.delivery().await);
     }
     assert!(frames.iter().all(|frame| *frame == first), "{first:?}\n{frames:?}");
@@ -599,7 +604,11 @@ async fn entries_without_a_receipt_are_sent_again_until_there_is_one() {
     stage.federation.start_node(CITY).await;
     let city = stage.federation.node(CITY).await;
     let mut next = stage.connect().await;
-    next.greet(wire::Hello { have_cursor: delivered.cursor, ..stage.impostor.hello() }).await;
+    next.greet_with(
+        wire::Hello { have_cursor: delivered.cursor, ..stage.impostor.hello() },
+        stage.impostor.checkpoint(),
+    )
+    .await;
     let second = city.lodges("Berikutnya").await;
     city.forwards(second.complaint, MINISTRY).await;
     let delivered = next.delivery().await;

@@ -786,21 +786,19 @@ async fn nothing_is_signed_after_hearing_one_peer_while_another_may_still_show_m
     let mut call = Box::pin(async move { calling.lodges_request(complaint_about("Menunggu")).await });
     let held = Duration::from_millis(200);
     assert!(tokio::time::timeout(held, &mut call).await.is_err(), "the call was answered before a peer was heard");
-    let greeting = from_ministry.greet(ministry.hello()).await;
-    assert!(greeting.checkpoint.is_empty(), "not even a checkpoint of nothing is signed");
+    from_ministry.says_hello(ministry.hello()).await;
     assert!(
         tokio::time::timeout(held, &mut call).await.is_err(),
         "the call was answered after one of two peers was heard"
     );
     let seen_of_you = checkpoint_of(&federation.folder_of("kota-bandung"), 1000);
-    let greeting = from_province.greet(wire::Hello { seen_of_you, ..province.hello() }).await;
-    assert!(greeting.checkpoint.is_empty());
+    from_province.says_hello(wire::Hello { seen_of_you, ..province.hello() }).await;
     let refused = call.await.expect_err("nothing is signed");
     assert_eq!(refused.code(), Code::FailedPrecondition, "{refused}");
     let alarm = ["prov-jabar", "1000 leaves", "set back", "sinergi recover"];
     let status = status_of(&city, |status| has_alarm(status, &alarm)).await;
     assert_eq!(status.ledger_size, 0, "nothing was written");
-    // The city ends both links with the reason.
+    // The city ends both links with the reason. It has shown no checkpoint before: not even one of nothing is signed.
     for link in [&mut from_province, &mut from_ministry] {
         assert_eq!(link.fault().await.0, FaultCode::AheadOfLedger.number());
     }
@@ -818,7 +816,7 @@ async fn a_smaller_ledger_than_signed_before_is_a_finding_and_an_unproven_claim_
 
     let claim = wire::Cursor { epoch: 1, index: 7, part: 0 };
     let mut link = ministry.dial(&dialled, &address).await.expect("a member");
-    link.greet(wire::Hello { have_cursor: Some(claim), ..ministry.hello() }).await;
+    link.greet_with(wire::Hello { have_cursor: Some(claim), ..ministry.hello() }, ministry.checkpoint()).await;
     assert_eq!(link.fault().await.0, FaultCode::AheadOfLedger.number());
     let status = city.status().await;
     assert!(has_alarm(&status, &["kominfo", "1:7", "does not prove it"]), "{status:?}");
@@ -826,20 +824,24 @@ async fn a_smaller_ledger_than_signed_before_is_a_finding_and_an_unproven_claim_
     let (name, own) = (ministry.member.config.federation.to_string(), ministry.member.config.agency.clone());
     let (key, time_key) = (ministry.member.keys.checkpoint.clone(), ministry.member.keys.time.clone());
     let signer = |epoch| CheckpointSigner::new(&name, &own, Epoch(epoch), key.clone(), time_key.clone());
-    let seconds = 1_790_000_000;
-    for (note, alarm) in [
-        (signer(1).sign(900, [1; 32], seconds), None),
-        (signer(1).sign(800, [2; 32], seconds - 5), None),
-        (signer(1).sign(800, [2; 32], seconds + 5), Some(["kominfo has signed 900 leaves", "later signed less"])),
-        (
-            signer(1).sign(900, [3; 32], seconds + 6),
-            Some(["kominfo forked", "sinergi evidence export kominfo-forked-"]),
-        ),
-        (signer(2).sign(1, [4; 32], seconds + 7), Some(["kominfo has begun epoch 2", "has not declared why"])),
+    let seconds = sinergi_daemon::base::time::now_millis() / 1000;
+    let less = Some(["kominfo has signed 900 leaves", "later signed less"]);
+    let forked = Some(["kominfo forked", "sinergi evidence export kominfo-forked-"]);
+    let begun = Some(["kominfo has begun epoch 2", "has not declared why"]);
+    for (note, links, alarm) in [
+        (signer(1).sign(900, [1; 32], seconds), true, None),
+        (signer(1).sign(800, [2; 32], seconds - 5), false, None),
+        (signer(1).sign(800, [2; 32], seconds + 5), false, less),
+        (signer(1).sign(900, [3; 32], seconds + 6), true, forked),
+        (signer(2).sign(1, [4; 32], seconds + 7), true, begun),
     ] {
         let mut link = ministry.dial(&dialled, &address).await.expect("a member");
-        link.greet(wire::Hello { checkpoint: note, ..ministry.hello() }).await;
-        city.sees_peer("kominfo", |peer| peer.state == "linked").await;
+        link.greet_with(ministry.hello(), note).await;
+        if links {
+            city.sees_peer("kominfo", |peer| peer.state == "linked").await;
+        } else {
+            assert_eq!(link.fault().await.0, FaultCode::NoCheckpoint.number(), "it shows less than before");
+        }
         match alarm {
             Some(words) => drop(status_of(&city, |status| has_alarm(status, &words)).await),
             None => assert!(!has_alarm(&city.status().await, &["kominfo has signed"])),

@@ -6,6 +6,7 @@ use std::path::Path;
 use sinergi_cli::demo::wait;
 use sinergi_daemon::storage::ledger::{Ledger, LedgerOptions, RecordKind};
 use sinergi_daemon::storage::record_codec::Header;
+use sinergi_proto::base::refusal::FaultCode;
 use sinergi_proto::entry::{Body, Entry};
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::tlog::tree::root_of;
@@ -44,7 +45,7 @@ fn configured(federation: &TestFederation, id: &str, old: &str, new: &str) {
 
 async fn linked(stage: &Stage, honest: &str, checkpoint: Vec<u8>) -> Connection {
     let mut link = stage.connect_with(honest).await;
-    link.greet(wire::Hello { checkpoint, ..stage.impostor.hello() }).await;
+    link.greet_with(stage.impostor.hello(), checkpoint).await;
     link
 }
 
@@ -83,9 +84,9 @@ async fn two_ledgers_of_one_size_are_found_when_two_nodes_that_saw_them_exchange
 async fn two_ledgers_of_different_sizes_are_found_by_asking_their_owner_for_a_proof() {
     let stage = Stage::set().await;
     let (short, long) = (ledger(0..5), ledger([0, 1, 2, 77, 4, 5, 6, 7]));
-    let mut city = linked(&stage, CITY, short.signed(&stage.impostor.member, seconds() - 1200)).await;
+    let mut city = linked(&stage, CITY, short.signed(&stage.impostor.member, None)).await;
     stage.federation.node(PROVINCE).await.sees_peer(LIAR, |peer| peer.peer_size == 5).await;
-    let mut province = linked(&stage, PROVINCE, long.signed(&stage.impostor.member, seconds() - 1200)).await;
+    let mut province = linked(&stage, PROVINCE, long.signed(&stage.impostor.member, None)).await;
     let links = [(&mut city, &short), (&mut province, &long)];
     let found = async {
         sees_alarm(&stage.federation.node(PROVINCE).await, &[LIAR, "forked", "evidence export"]).await;
@@ -116,16 +117,19 @@ async fn a_rewritten_ledger_is_found_at_its_next_checkpoint_and_complaints_still
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_that_was_set_back_is_found_at_the_next_handshake_and_stays_found() {
+async fn a_ledger_that_was_set_back_is_found_at_the_next_greeting_and_stays_found() {
     let stage = Stage::set().await;
     let ledger = ledger(0..5);
-    let _first = linked(&stage, CITY, ledger.signed(&stage.impostor.member, seconds() - 1200)).await;
+    let first = linked(&stage, CITY, ledger.cut_to(4).signed(&stage.impostor.member, None)).await;
+    let notes = vec![ledger.signed(&stage.impostor.member, seconds() - 1200)];
+    first.say(Kind::Checkpoints(wire::CheckpointNotes { notes })).await;
     let city = stage.federation.node(CITY).await;
     city.sees_peer(LIAR, |peer| peer.peer_size == 5).await;
-    let _again = linked(&stage, CITY, ledger.cut_to(3).signed(&stage.impostor.member, seconds())).await;
+    let mut again = linked(&stage, CITY, ledger.cut_to(3).signed(&stage.impostor.member, seconds())).await;
+    assert_eq!(again.fault().await.0, FaultCode::NoCheckpoint.number());
     sees_alarm(&city, &[LIAR, "rolled_back", "5 leaves", "only 3", "evidence export"]).await;
     convinces_a_stranger(&stage.federation, CITY, "rolled_back", LIAR);
-    assert_eq!(city.peer(LIAR).await.peer_size, 5);
+    assert_eq!(city.peer(LIAR).await.peer_size, 4, "the newest that contradicts no other");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -42,7 +42,7 @@ async fn an_offer_that_is_dated_back_does_not_undo_the_one_that_a_witness_had() 
     let offer = ministry.forward(lodged.complaint, lodged.id, "kota-bandung");
     let address = federation.address_of("kota-bandung");
     let mut link = ministry.dial(&agency("kota-bandung"), &address).await.expect("a member");
-    link.greet(ministry.hello()).await;
+    link.greet(&ministry).await;
     link.deliver(3, vec![lodged.item.clone(), offer.item.clone()]).await;
     province.has_acts(lodged.complaint, 2).await;
     city.sees(lodged.complaint, |seen| seen.offered_to == "kota-bandung").await;

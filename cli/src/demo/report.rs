@@ -55,7 +55,7 @@ pub struct LinkView {
     pub from: String,
     /// The agency that is dialled.
     pub to: String,
-    /// `linked`, `connecting`, `backoff`, `waiting` or `stopped`.
+    /// `linked`, `greeting`, `connecting`, `backoff`, `waiting` or `stopped`.
     pub state: String,
     /// The number of entries that `from` sent.
     pub sent: u64,

@@ -12,7 +12,7 @@ document! {
     Peer from operator_api::PeerStatus as peer {
         /// The agency at the other end.
         agency: String,
-        /// `linked`, `connecting`, `backoff`, `waiting` or `stopped`.
+        /// `linked`, `greeting`, `connecting`, `backoff`, `waiting` or `stopped`.
         state: String,
         /// This node's part in linking: `dials`, `waits` or `both`.
         direction: String,

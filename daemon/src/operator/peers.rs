@@ -85,11 +85,12 @@ impl PeerQueries {
         let received = own(self.outbox.store().cursor(PeerCursor::Received, &peer.agency))?;
         let reset = own(self.reset_of(&peer.agency))?;
         let shown = self.watch.newest(&peer.agency);
-        let name = match (state.linked_since > 0, state.connecting, peer.endpoint.is_some()) {
-            (true, ..) => "linked",
-            (_, true, _) => "connecting",
-            (_, _, true) => "backoff",
-            (_, _, false) => "waiting",
+        let name = match () {
+            () if state.linked_since > 0 => "linked",
+            () if state.greeted_since > 0 => "greeting",
+            () if state.connecting => "connecting",
+            () if peer.endpoint.is_some() => "backoff",
+            () => "waiting",
         };
         Ok(operator_api::PeerStatus {
             agency: peer.agency.to_string(),

@@ -45,6 +45,10 @@ pub struct Peer {
 pub struct PeerSnapshot {
     /// When the link came up.
     pub linked_since: u64,
+    /// When the Hellos were exchanged, while the link is not up: both sides must still show a checkpoint.
+    pub greeted_since: u64,
+    /// Since when it shows checkpoints without a time.
+    pub without_time_since: u64,
     /// Whether a connection is being made.
     pub connecting: bool,
     /// When the peer's application last answered.
@@ -142,9 +146,9 @@ impl Peers {
         self.0.values()
     }
 
-    /// The peers that are linked now.
+    /// The peers whose link is up now.
     pub fn linked(&self) -> impl Iterator<Item = AgencyId> {
-        self.iter().filter(|peer| *peer.linked().borrow()).map(|peer| peer.agency.clone())
+        self.iter().filter(|peer| peer.state().linked_since > 0).map(|peer| peer.agency.clone())
     }
 }
 
@@ -164,19 +168,18 @@ impl Peer {
         let (mut state, now) = (self.state(), now_millis());
         match *change {
             PeerChange::Heard => {}
-            PeerChange::Linked { protocol, charter_version } => {
-                *state = PeerSnapshot {
-                    linked_since: now,
-                    last_success: now,
-                    first_failure: 0,
-                    last_error: String::new(),
-                    next_retry: 0,
-                    connecting: false,
-                    protocol,
-                    charter_version,
-                    ..std::mem::take(&mut *state)
-                };
+            PeerChange::Greeted { protocol, charter_version } => {
+                (state.protocol, state.charter_version) = (protocol, charter_version);
+                (state.greeted_since, state.last_success) = (now, now);
+                (state.connecting, state.next_retry) = (false, 0);
             }
+            PeerChange::Linked => {
+                (state.linked_since, state.greeted_since) = (now, 0);
+                (state.first_failure, state.last_error) = (0, String::new());
+            }
+            PeerChange::Shown { has_time: true } => state.without_time_since = 0,
+            PeerChange::Shown { has_time: false } if state.without_time_since == 0 => state.without_time_since = now,
+            PeerChange::Shown { has_time: false } => {}
             PeerChange::ClockOffset(offset) => {
                 state.clock_offset = Some(offset);
                 self.clock.heard(&self.agency, offset);
@@ -260,7 +263,7 @@ impl Drop for Hold {
         let mut slot = self.peer.slot.lock();
         if slot.as_ref().is_some_and(|holder| holder.number == self.number) {
             *slot = None;
-            self.peer.note(|state| (state.linked_since, state.clock_offset) = (0, None));
+            self.peer.note(|state| (state.linked_since, state.greeted_since, state.clock_offset) = (0, 0, None));
             self.peer.linked.send_replace(false);
         }
     }

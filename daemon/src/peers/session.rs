@@ -399,8 +399,7 @@ impl Changes {
                 window: Window::default(),
                 charters: parts.charter_store.charters(),
                 end: head.end(),
-                checkpoint: Arc::clone(&head.checkpoint),
-                is_signed: head.is_signed,
+                signed: signed(&head),
                 guard: *guard.borrow_and_update(),
             }
         };
@@ -430,7 +429,11 @@ impl Changes {
     /// The events with the ledger's end, and with the checkpoint that covers it if there is one.
     fn grown(&mut self) -> (Event, Option<Event>) {
         let head = self.head.borrow_and_update();
-        let signed = || Event::Signed(Signed { size: head.size, note: Arc::clone(&head.checkpoint) });
-        (Event::Grown(head.end()), head.is_signed.then(signed))
+        (Event::Grown(head.end()), signed(&head).map(Event::Signed))
     }
+}
+
+/// This node's newest checkpoint, if it has signed one since its start.
+fn signed(head: &Head) -> Option<Signed> {
+    head.is_signed.then(|| Signed { size: head.size, note: Arc::clone(&head.checkpoint) })
 }

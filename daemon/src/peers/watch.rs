@@ -4,7 +4,7 @@
 //! Must not decide what a contradiction is: [`sinergi_proto::transparency::watch`] does.
 //!
 //! ```text
-//! sessions: Hello, receipts, Checkpoints --> take --+--> audit/checkpoints.rs   asks the agency to prove that its tree contains them
+//! sessions: Ready, receipts, Checkpoints --> take --+--> audit/checkpoints.rs   asks the agency to prove that its tree contains them
 //!                                                   +--> a contradiction: evidence and an alarm; the link goes on
 //! audit/witness.rs          at regular intervals: stores new checkpoints in this node's own ledger and commits to them
 //! sinergi_proto::sync       the sessions pass new checkpoints on to peers
@@ -84,11 +84,6 @@ impl Watch {
     /// The newest checkpoint of an agency that does not contradict an earlier one.
     pub fn newest(&self, agency: &AgencyId) -> Option<VerifiedCheckpoint> {
         self.ledgers().newest(agency).cloned()
-    }
-
-    /// Like [`WatchedLedgers::agency_to_check`].
-    pub(crate) fn agency_to_check(&self, note: &[u8], own: &AgencyId, federation: &str) -> Option<AgencyId> {
-        self.ledgers().agency_to_check(note, own, federation)
     }
 
     /// Takes a verified checkpoint of an agency, no matter which peer showed it. Returns whether it is newer than the known ones.

@@ -47,6 +47,14 @@ pub const GOSSIP_CHECKPOINTS: usize = 16;
 pub const GOSSIP_BURST_FRAMES: u64 = 8;
 /// Pause between two gossip frames on one link.
 pub const GOSSIP_PAUSE: Duration = Duration::from_secs(60);
+/// On a link that is up, each side shows a checkpoint of its own ledger at least this often. A node shows one after a quarter of this time.
+pub const CHECKPOINT_WITHIN: Duration = Duration::from_secs(60 * 60);
+/// A node whose clock is confirmed signs a new checkpoint when the time of the newest one is so old. So the checkpoint that it shows when a link
+/// comes up is fresh.
+pub const CHECKPOINT_AGE: Duration = Duration::from_secs(2 * 60);
+/// A peer that shows no time in its checkpoints for this long is told to the operator, and so is this node's own clock if it is not confirmed for
+/// this long.
+pub const WITHOUT_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// Most items of one `Prove`: leaves, entries, sizes and whole leaves together.
 pub const PROVE_ITEMS: usize = 1024;
 /// Most open questions of one peer: `Prove` frames that are being answered or wait for it.

@@ -151,6 +151,12 @@ codes! {
         NotPermitted = 712, "not-permitted";
         /// Too much of what the peer delivered waits for something.
         TooMuchDeferred = 713, "too-much-deferred";
+        /// The peer shows no valid checkpoint of its ledger.
+        NoCheckpoint = 714, "no-checkpoint";
+        /// The time in the peer's checkpoint contradicts this node's confirmed clock, or a time that the peer showed before.
+        CheckpointTime = 715, "checkpoint-time";
+        /// The peer's checkpoint is signed under a key of a charter that this node lacks.
+        CharterBehind = 716, "charter-behind";
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) struct CosignedTime {
     given: u64,
     /// Whether the newest checkpoint carries no time, or there is none since the start, and the open batch changes nothing of that.
     is_missing: bool,
+    /// The time of the newest checkpoint over a batch, in seconds since 1970; [`u64::MAX`] while the open batch makes the node sign a new one.
+    newest: u64,
     /// Whether the operator was told that the clock is behind a time that may have been cosigned.
     is_told: bool,
 }
@@ -33,7 +35,7 @@ pub(super) struct CosignedTime {
 impl CosignedTime {
     /// The times of a node that starts. `ceiling` is the ceiling in its ledger, in seconds since 1970.
     pub(super) fn of_a_start(ceiling: u64) -> Self {
-        Self { ceiling, latest: ceiling, given: 0, is_missing: true, is_told: false }
+        Self { ceiling, latest: ceiling, given: 0, is_missing: true, newest: u64::MAX, is_told: false }
     }
 
     /// Notes whether the operator is told that the clock is behind a time that may have been cosigned. Returns whether this is a change.
@@ -61,18 +63,20 @@ impl CosignedTime {
         (seconds > self.ceiling && !is_behind).then(|| seconds.saturating_add(limits::CEILING_AHEAD.as_secs()))
     }
 
-    /// Like [`Self::next_ceiling`], for a node whose newest checkpoint carries no time. The record makes the node sign another one.
-    pub(super) fn first_ceiling(&self, now: u64) -> Option<u64> {
+    /// Like [`Self::next_ceiling`], for a node whose newest checkpoint carries no time, or one that is older than [`limits::CHECKPOINT_AGE`]. The
+    /// record makes the node sign another one.
+    pub(super) fn renewed_ceiling(&self, now: u64) -> Option<u64> {
         let seconds = now / 1000;
         let is_behind = seconds < self.given || self.is_before_cosigned(now);
-        (self.is_missing && !is_behind)
+        let is_old = seconds >= self.newest.saturating_add(limits::CHECKPOINT_AGE.as_secs());
+        ((self.is_missing || is_old) && !is_behind)
             .then(|| self.ceiling.max(seconds.saturating_add(limits::CEILING_AHEAD.as_secs())))
     }
 
     /// The open batch records this ceiling, in seconds since 1970.
     pub(super) fn raise(&mut self, ceiling: u64) {
         self.ceiling = self.ceiling.max(ceiling);
-        self.is_missing = false;
+        (self.is_missing, self.newest) = (false, u64::MAX);
     }
 
     /// Whether an entry that is dated `now`, in milliseconds since 1970, would be back-dated by a time that may have been cosigned.
@@ -102,9 +106,9 @@ impl Engine {
         }
     }
 
-    /// Lets the next checkpoint carry a time again, if the newest one carries none and the clock is confirmed by now.
+    /// Makes the node sign a checkpoint with the present time, if the clock is confirmed and the newest checkpoint carries no time or an old one.
     pub(super) fn renew_time(&mut self, batch: &mut Batch) {
-        let ceiling = self.time_by_clock().and_then(|now| self.cosigned.first_ceiling(now));
+        let ceiling = self.time_by_clock().and_then(|now| self.cosigned.renewed_ceiling(now));
         self.record_ceiling(ceiling, batch);
     }
 
@@ -117,7 +121,7 @@ impl Engine {
         }
         self.record_ceiling(now.and_then(|now| self.cosigned.next_ceiling(now)), batch);
         let seconds = now.and_then(|now| self.cosigned.give(now));
-        self.cosigned.is_missing = seconds.is_none();
+        (self.cosigned.is_missing, self.cosigned.newest) = (seconds.is_none(), seconds.unwrap_or(u64::MAX));
         seconds
     }
 
@@ -156,15 +160,26 @@ mod tests {
         assert_eq!((time.next_ceiling(105 * MINUTE + 999), time.give(105 * MINUTE + 999)), (None, Some(105 * 60)));
         assert_eq!(time.give(106 * MINUTE), None);
         time.raise(time.next_ceiling(106 * MINUTE).expect("beyond the ceiling"));
-        assert_eq!((time.first_ceiling(106 * MINUTE), time.give(106 * MINUTE)), (None, Some(106 * 60)));
-        assert_eq!(time.first_ceiling(107 * MINUTE), None);
+        assert_eq!((time.renewed_ceiling(106 * MINUTE), time.give(106 * MINUTE)), (None, Some(106 * 60)));
+        assert_eq!(time.renewed_ceiling(107 * MINUTE), None);
+    }
+
+    #[test]
+    fn a_time_that_has_become_old_is_renewed_once() {
+        let mut time = running();
+        time.newest = 100 * 60;
+        assert_eq!(time.renewed_ceiling(102 * MINUTE - 1), None);
+        let ceiling = time.renewed_ceiling(102 * MINUTE).expect("two minutes old");
+        assert_eq!(ceiling, 107 * 60);
+        time.raise(ceiling);
+        assert_eq!(time.renewed_ceiling(110 * MINUTE), None, "the open batch renews it");
     }
 
     #[test]
     fn no_time_is_given_while_the_clock_is_behind_a_cosigned_time() {
         let mut time = running();
         time.is_missing = true;
-        assert_eq!((time.give(99 * MINUTE), time.first_ceiling(99 * MINUTE)), (None, None));
+        assert_eq!((time.give(99 * MINUTE), time.renewed_ceiling(99 * MINUTE)), (None, None));
         assert_eq!(time.give(100 * MINUTE), Some(100 * 60));
     }
 
@@ -172,8 +187,8 @@ mod tests {
     fn after_a_restart_the_ceiling_counts_as_cosigned() {
         let mut time = CosignedTime::of_a_start(110 * 60);
         assert_eq!((time.is_before_cosigned(100 * MINUTE - 1), time.is_before_cosigned(100 * MINUTE)), (true, false));
-        assert_eq!((time.give(100 * MINUTE - 1), time.first_ceiling(100 * MINUTE - 1)), (None, None));
-        assert_eq!(time.first_ceiling(100 * MINUTE), Some(110 * 60), "the one in the ledger is later, and stays");
+        assert_eq!((time.give(100 * MINUTE - 1), time.renewed_ceiling(100 * MINUTE - 1)), (None, None));
+        assert_eq!(time.renewed_ceiling(100 * MINUTE), Some(110 * 60), "the one in the ledger is later, and stays");
         assert_eq!(time.give(100 * MINUTE), Some(100 * 60));
     }
 

@@ -53,11 +53,14 @@ impl GiveBack {
     /// `shown` is the epoch of the peer's newest checkpoint. `declared` is the newest epoch that it declared, and the leaf of the declaration
     /// here. `size` is the number of leaves here. A peer that has not declared its epoch yet is given back everything.
     pub fn range(
-        shown: Option<Epoch>,
+        shown: Epoch,
         declared: Option<(Epoch, LedgerIndex)>,
         size: LedgerIndex,
     ) -> Option<(Epoch, LedgerIndex)> {
-        let epoch = shown.max(declared.map(|(epoch, _)| epoch)).filter(|epoch| *epoch > Epoch::FIRST)?;
+        let epoch = declared.map_or(shown, |(declared, _)| declared.max(shown));
+        if epoch == Epoch::FIRST {
+            return None;
+        }
         let before = declared.filter(|(declared, _)| *declared == epoch).map_or(size, |(_, leaf)| leaf);
         Some((epoch, before))
     }

@@ -54,9 +54,14 @@ impl CharterSync {
         self.adopting.is_none()
     }
 
-    /// Whether charters of the peer may come into force on this node. `has_spoken` says that the peer has said anything else.
-    pub(super) fn may_change(&self, has_spoken: bool) -> bool {
-        !self.has_ended && (self.has_come || !has_spoken)
+    /// Whether a charter has come over this link.
+    pub(super) fn has_come(&self) -> bool {
+        self.has_come
+    }
+
+    /// Whether charters that the peer passed on before it said anything else may still come into force on this node.
+    pub(super) fn may_change(&self) -> bool {
+        self.has_come && !self.has_ended
     }
 
     /// Handles the result of an adoption.

@@ -27,6 +27,7 @@ use super::effects::Effects;
 use super::end::End;
 use super::event::{Action, CheckedAck, GiveBackRange, Job, PeerChange, SideRecord, Warning};
 use super::jobs::{InOrder, JobId};
+use super::peer_checkpoints::OwnShown;
 use super::timers::Timer;
 use super::window::Window;
 use crate::base::clock::later;
@@ -138,10 +139,11 @@ impl Delivery {
         self.checking.done(job, ack);
     }
 
-    /// Takes the next receipt, if its check has ended. Returns whether there was one.
-    pub(super) fn acknowledge_next(&mut self, effects: &mut Effects<'_>) -> Result<bool, End> {
-        let Some(((), ack)) = self.checking.pop() else { return Ok(false) };
-        let CheckedAck { receipt, ack, checkpoint } = *ack.map_err(|error| End::Fault(FaultCode::BadReceipt, error))?;
+    /// Takes the next receipt, if its check has ended. Returns the checkpoint in it.
+    pub(super) fn acknowledge_next(&mut self, effects: &mut Effects<'_>) -> Result<Option<OwnShown>, End> {
+        let Some(((), ack)) = self.checking.pop() else { return Ok(None) };
+        let CheckedAck { receipt, ack, checkpoint, confirmed } =
+            *ack.map_err(|error| End::Fault(FaultCode::BadReceipt, error))?;
         let Receipt { cursor, results, checkpoint: note, .. } = receipt;
         if note.len() > limits::CHECKPOINT_BYTES {
             let (bytes, most) = (note.len(), limits::CHECKPOINT_BYTES);
@@ -156,10 +158,9 @@ impl Delivery {
         }
         self.perform(outputs, None, effects)?;
         effects.note(PeerChange::Answered);
-        if let Some(checkpoint) = checkpoint {
-            effects.act(Action::Saw(VerifiedCheckpoint { checkpoint, note }));
-        }
-        Ok(true)
+        let shown = OwnShown { checkpoint: Some(checkpoint.clone()), confirmed };
+        effects.act(Action::Saw(VerifiedCheckpoint { checkpoint, note }));
+        Ok(Some(shown))
     }
 
     /// Ends the link if nothing was acknowledged for the idle timeout.

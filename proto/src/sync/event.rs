@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::end::{Closing, End};
 use super::jobs::JobId;
+use super::peer_checkpoints::OwnShown;
 use super::window::Window;
 use crate::admission::received::Received;
 use crate::base::cursor::Cursor;
@@ -146,7 +147,8 @@ pub enum Job {
         /// Signed notes, each at most [`crate::base::limits::CHECKPOINT_BYTES`] long.
         notes: Vec<Vec<u8>>,
     },
-    /// Read the checkpoints of other agencies that became the newest after this version of the watch. Ends with [`Done::Gossip`].
+    /// Read this node's newest checkpoint, and the checkpoints of other agencies that became the newest after this version of the watch. Ends with
+    /// [`Done::Gossip`].
     Gossip {
         /// The version.
         after: u64,
@@ -220,7 +222,9 @@ pub enum Done {
     CheckpointsChecked(CheckedCheckpoints),
     /// The result of [`Job::Gossip`].
     Gossip {
-        /// The newest notes, the oldest change first. At most [`crate::base::limits::GOSSIP_CHECKPOINTS`], and none of the peer's own.
+        /// This node's newest checkpoint.
+        own: Signed,
+        /// The newest notes of others, the oldest change first. At most [`crate::base::limits::GOSSIP_CHECKPOINTS`], and none of the peer's own.
         notes: Vec<Vec<u8>>,
         /// The version of the watch that these notes lead to.
         reached: u64,
@@ -263,8 +267,8 @@ pub struct StoredPeer {
     pub entry: Bytes,
     /// The peer's newest declared epoch, and the leaf of that declaration in this node's ledger.
     pub reset: Option<(Epoch, LedgerIndex)>,
-    /// The peer's newest checkpoint, as a signed note; empty if there is none.
-    pub checkpoint: Vec<u8>,
+    /// The peer's newest checkpoint.
+    pub checkpoint: Option<VerifiedCheckpoint>,
     /// The version of the watch up to which the peer has surely received the checkpoints of others.
     pub gossiped: u64,
     /// The hash of the peer's charter, if it is a rival of this node's charter; and the version up to which this node has passed on its own
@@ -277,8 +281,8 @@ pub struct StoredPeer {
 pub struct CheckedCheckpoints {
     /// Notes of the peer's own ledger that show more than was known.
     pub news: Vec<Vec<u8>>,
-    /// The epoch of the peer's newest checkpoint.
-    pub epoch: Option<Epoch>,
+    /// The peer's own checkpoints among the notes, in their order, verified or not. They verify under any key that the peer ever had.
+    pub own: Vec<OwnShown>,
 }
 
 /// A receipt that the peer signed, under a checkpoint of the peer that covers all leaves it names.
@@ -288,14 +292,15 @@ pub struct CheckedAck {
     pub receipt: Receipt,
     /// The bytes that were signed.
     pub ack: wire::Ack,
-    /// The checkpoint in the receipt, if its time is not in the future.
-    pub checkpoint: Option<Checkpoint>,
+    /// The checkpoint in the receipt.
+    pub checkpoint: Checkpoint,
+    /// This node's wall clock when the receipt was read, if it was confirmed, in milliseconds since 1970.
+    pub confirmed: Option<u64>,
 }
 
 impl CheckedAck {
-    /// Checks that `ack` is the receipt of `peer` for a delivery of `own`. `now` is this node's wall clock if it is confirmed, in milliseconds
-    /// since 1970.
-    /// `open` opens a note with a checkpoint of the peer, under any key that the peer ever had.
+    /// Checks that `ack` is the receipt of `peer` for a delivery of `own`. `confirmed` is this node's wall clock if it is confirmed,
+    /// in milliseconds since 1970. `open` opens a note with a checkpoint of the peer, under any key that the peer ever had.
     ///
     /// # Errors
     /// The problem with the receipt.
@@ -304,13 +309,12 @@ impl CheckedAck {
         [own, peer]: [&AgencyId; 2],
         federation: &str,
         charters: &Charters,
-        now: Option<u64>,
+        confirmed: Option<u64>,
         open: impl FnOnce(&[u8]) -> Option<Checkpoint>,
     ) -> Result<Self, ReceiptError> {
         let receipt = Receipt::open(&ack, own, peer, federation, charters)?;
         let checkpoint = receipt.checkpoint(open)?;
-        let checkpoint = (!checkpoint.is_ahead_of(now)).then_some(checkpoint);
-        Ok(Self { receipt, ack, checkpoint })
+        Ok(Self { receipt, ack, checkpoint, confirmed })
     }
 }
 
@@ -339,12 +343,19 @@ pub enum Warning {
 pub enum PeerChange {
     /// The peer's view of this node's ledger contradicts nothing.
     Heard,
-    /// The link is up.
-    Linked {
+    /// Both sides have greeted. The link is not up yet: both must show a checkpoint first.
+    Greeted {
         /// The protocol version.
         protocol: u32,
         /// The peer's charter version.
         charter_version: u64,
+    },
+    /// The link is up.
+    Linked,
+    /// The peer has shown a checkpoint of its ledger, with a time or without one.
+    Shown {
+        /// Whether it has a time.
+        has_time: bool,
     },
     /// The peer's clock minus this node's, in milliseconds.
     ClockOffset(i64),
@@ -396,10 +407,8 @@ pub struct SessionConfig {
     pub charters: Arc<Charters>,
     /// The durable end of the ledger.
     pub end: Cursor,
-    /// The newest checkpoint of this node. Until the node may sign, the newest one in its ledger.
-    pub checkpoint: Arc<[u8]>,
-    /// Whether this checkpoint covers all durable leaves.
-    pub is_signed: bool,
+    /// The newest checkpoint of this node over all its durable leaves. `None` until it has signed one since its start.
+    pub signed: Option<Signed>,
     /// Whether this node may sign.
     pub guard: GuardState,
 }

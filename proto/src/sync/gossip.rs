@@ -8,6 +8,7 @@
 //! - a ping follows each frame, and the checkpoints count as received when the peer answers it. A link continues where the peer's answers of
 //!   earlier links ended, so that even short links send everything in time, and nothing is lost;
 //! - when a link has lasted, and on the link after it, everything is sent again, because the peer may have restarted and forgotten it;
+//! - the own checkpoint is shown again from time to time although the ledger has not grown, with its present time;
 //! - the rate of a peer's frames of checkpoints is limited, because each costs signature checks.
 
 use std::collections::VecDeque;
@@ -15,30 +16,36 @@ use std::time::Duration;
 
 use super::effects::Effects;
 use super::end::End;
-use super::event::{CheckedCheckpoints, Job, PeerChange, SideRecord, Signed};
+use super::event::{CheckedCheckpoints, Job, PeerChange, SessionConfig, SideRecord, Signed};
 use super::jobs::JobId;
 use super::keepalive::ping;
+use super::peer_checkpoints::OwnShown;
 use super::timers::Timer;
 use crate::base::clock::{Now, later};
 use crate::base::ids::LedgerIndex;
 use crate::base::limits;
+use crate::tlog::checkpoint::Checkpoint;
 use crate::wire::{self, frame::Kind};
 
 /// The pause before the next read, if there was no news for this peer.
 const NEWS_PAUSE: Duration = Duration::from_secs(1);
-/// The maximum number of checkpoints of the peer's own ledger that are stored per link: the one in Hello and a newer one. No honest peer shows
-/// more, and a bad one must not fill the disk.
+/// How often a node shows its own checkpoint again if its ledger does not grow.
+const SHOW_AGAIN: Duration = Duration::from_secs(limits::CHECKPOINT_WITHIN.as_secs() / 4);
+/// The maximum number of checkpoints of the peer's own ledger that are stored per link: the one in Ready and a newer one. A bad peer must not
+/// fill the disk.
 const STORED: usize = 2;
 
 /// The sending side of the gossip.
 #[derive(Clone, Debug)]
 pub(super) struct GossipSender {
-    /// The newest checkpoint of this node.
-    newest: Signed,
+    /// The newest checkpoint of this node; `None` before it has signed one.
+    newest: Option<Signed>,
     /// The version of the watch up to which the checkpoints of others were sent.
     sent_version: u64,
-    /// The size in this node's last sent checkpoint.
+    /// The number of leaves in this node's last sent checkpoint.
     sent_size: LedgerIndex,
+    /// Whether the own checkpoint is due to be shown, also if the ledger has not grown.
+    must_show: bool,
     /// Whether the pause after the last frame is over.
     is_due: bool,
     /// Whether the watch may have changed since the last read.
@@ -47,34 +54,47 @@ pub(super) struct GossipSender {
 }
 
 impl GossipSender {
-    /// A sender for a node with this newest checkpoint. It sends nothing before [`Self::begin`].
-    pub(super) fn new(newest: Signed) -> Self {
-        let sent_size = newest.size;
-        Self { newest, sent_version: 0, sent_size, is_due: false, has_news: true, reading: None }
-    }
-
-    /// The newest checkpoint of this node.
-    pub(super) fn newest(&self) -> &Signed {
-        &self.newest
-    }
-
-    /// Begins to send. The peer has received the checkpoints of others up to version `gossiped` on earlier links. `shown` is the checkpoint in
-    /// this side's Hello; if there is a newer one, it is sent at once.
-    pub(super) fn begin(&mut self, gossiped: u64, shown: &[u8], effects: &mut Effects<'_>) -> Result<(), End> {
-        (self.sent_version, self.sent_size) = (gossiped, self.newest.size);
-        if !self.newest.note.is_empty() && self.newest.note[..] != *shown {
-            effects.send(Kind::Checkpoints(wire::CheckpointNotes { notes: vec![self.newest.note.to_vec()] }))?;
+    /// A sender for a node with this newest checkpoint. It sends nothing by itself before [`Self::begin`].
+    pub(super) fn new(newest: Option<Signed>) -> Self {
+        Self {
+            newest,
+            sent_version: 0,
+            sent_size: LedgerIndex::default(),
+            must_show: false,
+            is_due: false,
+            has_news: true,
+            reading: None,
         }
+    }
+
+    /// Shows the newest checkpoint of this node to the peer for the first time, if it covers the ledger up to `end`. Returns whether it does.
+    pub(super) fn send_ready(
+        &mut self,
+        end: LedgerIndex,
+        config: &SessionConfig,
+        effects: &mut Effects<'_>,
+    ) -> Result<bool, End> {
+        let Some(newest) = self.newest.as_ref().filter(|newest| newest.size >= end) else { return Ok(false) };
+        self.sent_size = newest.size;
+        let (SessionConfig { federation, own, .. }, now) = (config, effects.now.wall_millis);
+        let checkpoint = Checkpoint::without_old_time(&newest.note, federation, own, now);
+        effects.send(Kind::Ready(wire::Ready { checkpoint }))?;
+        Ok(true)
+    }
+
+    /// Begins to send. The peer has received the checkpoints of others up to version `gossiped` on earlier links.
+    pub(super) fn begin(&mut self, gossiped: u64, effects: &mut Effects<'_>) {
+        self.sent_version = gossiped;
         if self.sent_version > 0 {
             effects.set(Timer::RepeatGossip, effects.now.after(limits::GOSSIP_PAUSE));
         }
+        effects.set(Timer::Show, effects.now.after(SHOW_AGAIN));
         self.pause_is_over(effects);
-        Ok(())
     }
 
     /// Handles a new checkpoint of this node.
     pub(super) fn signed(&mut self, newest: Signed, effects: &mut Effects<'_>) {
-        self.newest = newest;
+        self.newest = Some(newest);
         self.read_news(effects);
     }
 
@@ -101,11 +121,17 @@ impl GossipSender {
         self.news(effects);
     }
 
+    /// Shows the own checkpoint again, because the peer must see one from time to time.
+    pub(super) fn show_again(&mut self, effects: &mut Effects<'_>) {
+        self.must_show = true;
+        self.read_news(effects);
+    }
+
     /// Handles the result of a read: sends the news.
     pub(super) fn news_read(
         &mut self,
         job: JobId,
-        mut notes: Vec<Vec<u8>>,
+        (own, mut notes): (Signed, Vec<Vec<u8>>),
         reached: u64,
         effects: &mut Effects<'_>,
     ) -> Result<(), End> {
@@ -114,10 +140,12 @@ impl GossipSender {
         }
         // A full frame may have left some out. They are sent after the pause.
         self.has_news |= notes.len() >= limits::GOSSIP_CHECKPOINTS;
-        if self.sent_size != self.newest.size {
-            notes.insert(0, self.newest.note.to_vec());
+        if std::mem::take(&mut self.must_show) || self.sent_size != own.size {
+            notes.insert(0, own.note.to_vec());
+            effects.set(Timer::Show, effects.now.after(SHOW_AGAIN));
         }
-        (self.sent_version, self.sent_size) = (reached, self.newest.size);
+        (self.sent_version, self.sent_size) = (reached, own.size);
+        self.newest = Some(own);
         self.is_due = false;
         if notes.is_empty() {
             effects.set(Timer::Gossip, effects.now.after(NEWS_PAUSE));
@@ -136,7 +164,8 @@ impl GossipSender {
     }
 
     fn read_news(&mut self, effects: &mut Effects<'_>) {
-        let is_something_new = self.has_news || self.sent_size != self.newest.size;
+        let has_grown = self.newest.as_ref().is_some_and(|newest| newest.size != self.sent_size);
+        let is_something_new = self.has_news || self.must_show || has_grown;
         if self.is_due && is_something_new && self.reading.is_none() {
             self.has_news = false;
             self.reading = Some(effects.start(Job::Gossip { after: self.sent_version }));
@@ -153,16 +182,18 @@ pub(super) struct GossipReceiver {
     checking: Option<JobId>,
     /// The number of the peer's own checkpoints that were stored on this link.
     stored: usize,
+    /// The peer's own checkpoints to store when the link is up.
+    held: Vec<Vec<u8>>,
 }
 
 impl GossipReceiver {
     /// A receiver that has received nothing.
     pub(super) fn new(now: Now) -> Self {
-        Self { allowance: Allowance::from(now), waiting: VecDeque::new(), checking: None, stored: 0 }
+        Self { allowance: Allowance::from(now), waiting: VecDeque::new(), checking: None, stored: 0, held: Vec::new() }
     }
 
-    /// Handles the checkpoint in the peer's Hello.
-    pub(super) fn shown_in_hello(&mut self, note: Vec<u8>, effects: &mut Effects<'_>) {
+    /// Handles the checkpoint in the peer's Ready.
+    pub(super) fn shown_in_ready(&mut self, note: Vec<u8>, effects: &mut Effects<'_>) {
         self.waiting.push_back(fitting(vec![note]));
         self.check_next(effects);
     }
@@ -191,19 +222,28 @@ impl GossipReceiver {
         self.checking.is_none()
     }
 
-    /// Handles the result of a check. Returns whether this part was waiting for it.
+    /// Handles the result of a check. Returns the peer's own checkpoints among what was checked; `None` if this part was not waiting for it.
     ///
-    /// The peer's own checkpoints are stored at once, so that this node can show them to the peer if the peer's ledger is set back.
-    pub(super) fn checked(&mut self, job: JobId, checked: CheckedCheckpoints, effects: &mut Effects<'_>) -> bool {
-        if self.checking.take_if(|checking| *checking == job).is_none() {
-            return false;
-        }
-        for note in checked.news.into_iter().take(STORED - self.stored) {
+    /// Those of them that show more than was known are stored by [`Self::store_held`], so that this node can show them to the peer if the peer's
+    /// ledger is set back.
+    pub(super) fn checked(
+        &mut self,
+        job: JobId,
+        checked: CheckedCheckpoints,
+        effects: &mut Effects<'_>,
+    ) -> Option<Vec<OwnShown>> {
+        self.checking.take_if(|checking| *checking == job)?;
+        self.held.extend(checked.news);
+        self.check_next(effects);
+        Some(checked.own)
+    }
+
+    /// Stores the checkpoints of the peer that are held. This node must be able to sign.
+    pub(super) fn store_held(&mut self, effects: &mut Effects<'_>) {
+        for note in self.held.drain(..).take(STORED - self.stored) {
             self.stored += 1;
             effects.store(SideRecord::Seen { at: effects.now.wall_millis, note });
         }
-        self.check_next(effects);
-        true
     }
 
     fn check_next(&mut self, effects: &mut Effects<'_>) {

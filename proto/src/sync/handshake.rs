@@ -1,14 +1,15 @@
 //! The handshake: identifies the peer, chooses the protocol version, and exchanges how much each side has of the other's ledger.
 //!
 //! ```text
-//! LoadPeer -> Hello leaves, Hello comes -> Compare -> wait until this node may sign -> check the peer's checkpoint -> linked
+//! LoadPeer -> Hello leaves, Hello comes -> Compare -> the session exchanges Ready
 //! ```
 //!
 //! Invariants:
 //! - the peer's agency comes from its certificate; the name in Hello must be the same;
 //! - the peer's view of this node's ledger counts only with this node's own signature under it. A peer that claims more without proof ends its
 //!   link and does not count as heard, so that it cannot make a node sign that has just started;
-//! - nothing is taken, and no receipt signed, before this node may sign: other peers may have seen more of its ledger.
+//! - a node whose ledger was set back first takes the charters that the peer passes on, because one of them may revoke the key under which the
+//!   peer's proof was signed.
 
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub const PROTOCOL_MIN: u32 = 2;
 pub const PROTOCOL_MAX: u32 = 2;
 /// The time within which the peer's Hello must come.
 pub const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+/// The time in which the charters of a peer must come whose link ends after the greeting.
+const CHARTERS_WITHIN: Duration = Duration::from_secs(2);
 /// The maximum number of characters of a name in a peer's Hello that an error quotes.
 const QUOTED_CHARS: usize = 80;
 
@@ -35,11 +38,11 @@ const QUOTED_CHARS: usize = 80;
 pub(super) struct Handshake {
     step: Step,
     stored: StoredPeer,
-    /// The checkpoint in this side's Hello.
-    shown: Vec<u8>,
     /// The peer's Hello.
     theirs: wire::Hello,
     protocol: u32,
+    /// The end of the link, which waits for the charters that the peer passes on.
+    farewell: Option<End>,
 }
 
 /// The step of a handshake.
@@ -52,8 +55,6 @@ enum Step {
     AwaitingHello,
     /// The peer's view of this node's ledger is being compared with the ledger.
     Comparing,
-    /// Only the rollback guard is awaited: this node may not sign yet.
-    Waiting,
     /// The handshake is complete.
     Over,
 }
@@ -69,7 +70,6 @@ impl Handshake {
         &mut self,
         stored: StoredPeer,
         config: &SessionConfig,
-        checkpoint: &[u8],
         effects: &mut Effects<'_>,
     ) -> Result<(), End> {
         if self.step != Step::LoadingPeer {
@@ -83,14 +83,13 @@ impl Handshake {
             agency: config.own.to_string(),
             charter_version: charter.version,
             have_cursor: stored.received.map(Cursor::to_wire),
-            checkpoint: checkpoint.to_vec(),
-            seen_of_you: stored.checkpoint.clone(),
+            seen_of_you: stored.checkpoint.as_ref().map(|seen| seen.note.clone()).unwrap_or_default(),
             // Set when the frame leaves.
             now: 0,
             entry_of_you: stored.entry.to_vec(),
             charter_hash: charter.hash.to_vec(),
         };
-        (self.stored, self.shown) = (stored, checkpoint.to_vec());
+        self.stored = stored;
         self.step = Step::AwaitingHello;
         effects.set(Timer::Handshake, effects.now.after(HANDSHAKE_WITHIN));
         effects.send(Kind::Hello(hello))
@@ -106,9 +105,14 @@ impl Handshake {
         matches!(self.step, Step::LoadingPeer | Step::AwaitingHello)
     }
 
-    /// Whether only the rollback guard is awaited.
-    pub(super) fn is_waiting(&self) -> bool {
-        self.step == Step::Waiting
+    /// Whether the handshake is complete.
+    pub(super) fn is_over(&self) -> bool {
+        self.step == Step::Over
+    }
+
+    /// Whether the link ends when the peer's charters have come.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.farewell.is_some()
     }
 
     /// Handles the first frame, which must be Hello.
@@ -132,9 +136,20 @@ impl Handshake {
         Ok(())
     }
 
-    /// The end of a link whose peer sent no Hello in time.
-    pub(super) fn expired(&self) -> End {
-        End::Fault(FaultCode::Idle, format!("no Hello within {} s", HANDSHAKE_WITHIN.as_secs()))
+    /// The end of a link whose peer sent no Hello in time, or whose end has waited for the peer's charters.
+    pub(super) fn expired(&mut self) -> End {
+        let late = || End::Fault(FaultCode::Idle, format!("no Hello within {} s", HANDSHAKE_WITHIN.as_secs()));
+        self.farewell.take().unwrap_or_else(late)
+    }
+
+    /// Ends the link after the greeting: at once, unless the peer has newer charters.
+    pub(super) fn leave(&mut self, end: End, config: &SessionConfig, effects: &mut Effects<'_>) -> Result<(), End> {
+        if self.theirs.charter_version <= config.charters.newest().version {
+            return Err(end);
+        }
+        self.farewell = Some(end);
+        effects.set(Timer::Handshake, effects.now.after(CHARTERS_WITHIN));
+        Ok(())
     }
 
     /// Handles the result of the comparison. `conflict` says how the peer's view contradicts this node's ledger, whose durable end is `end`.
@@ -142,13 +157,18 @@ impl Handshake {
         &mut self,
         conflict: Option<String>,
         end: Cursor,
+        config: &SessionConfig,
         effects: &mut Effects<'_>,
     ) -> Result<(), End> {
         if self.step != Step::Comparing {
             return Ok(());
         }
+        self.step = Step::Over;
+        // The comparison takes a moment, in which this node's clock may jump. So the peer's time counts as if it had come now. It comes before the
+        // link is up, so that a node with a wrong clock notices before it signs anything.
+        effects.note(PeerChange::ClockOffset(clock_offset(self.theirs.now, effects.now)));
         if let Some(conflict) = conflict {
-            return Err(End::Fault(FaultCode::AheadOfLedger, conflict));
+            return self.leave(End::Fault(FaultCode::AheadOfLedger, conflict), config, effects);
         }
         if let Some(have) = self.have().filter(|have| have.is_beyond(end.epoch, end.index)) {
             let (size, epoch) = (end.index, end.epoch);
@@ -156,19 +176,10 @@ impl Handshake {
             effects.act(Action::Warn(Warning::Ahead(reason.clone())));
             return Err(End::Fault(FaultCode::AheadOfLedger, reason));
         }
-        // This comes before the link is up, so that a node with a wrong clock notices before it signs anything.
-        // The comparison takes a moment, in which this node's clock may jump. So the peer's time counts as if it had come now.
-        effects.note(PeerChange::ClockOffset(clock_offset(self.theirs.now, effects.now)));
         effects.note(PeerChange::Heard);
-        self.step = Step::Waiting;
-        Ok(())
-    }
-
-    /// Completes the handshake, when this node may sign.
-    pub(super) fn succeeded(&mut self, effects: &mut Effects<'_>) {
-        self.step = Step::Over;
         let (protocol, charter_version) = (self.protocol, self.theirs.charter_version);
-        effects.note(PeerChange::Linked { protocol, charter_version });
+        effects.note(PeerChange::Greeted { protocol, charter_version });
+        Ok(())
     }
 
     /// The position up to which the peer claims to have this node's ledger.
@@ -181,14 +192,15 @@ impl Handshake {
         &self.stored
     }
 
-    /// The checkpoint in this side's Hello.
-    pub(super) fn shown(&self) -> &[u8] {
-        &self.shown
-    }
-
     /// The peer's Hello.
     pub(super) fn theirs(&self) -> &wire::Hello {
         &self.theirs
+    }
+
+    /// Whether the peer goes by a charter that this node lacks: a newer one, or a rival of one of its own.
+    pub(super) fn names_another_charter(&self, config: &SessionConfig) -> bool {
+        let ours = config.charters.version(self.theirs.charter_version);
+        ours.is_none_or(|charter| self.theirs.charter_hash != charter.hash)
     }
 }
 
@@ -216,7 +228,7 @@ fn common_version(theirs_min: u32, theirs_max: u32) -> Option<u32> {
     (newest >= PROTOCOL_MIN.max(theirs_min)).then_some(newest)
 }
 
-/// The end of every link of a node whose ledger was set back.
+/// The end of every link of a node whose ledger was set back, after the greeting.
 pub(super) fn set_back() -> End {
     let reason = "this node's ledger was set back or lost, as its peers show: it takes and signs nothing until its operator restores the \
                   newest copy or begins a new epoch";

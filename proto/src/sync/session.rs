@@ -9,6 +9,8 @@
 //! - no frame is read while there is no room for it; everything else continues;
 //! - [`Action::Close`] is the last action.
 
+mod greeting;
+
 use std::time::Duration;
 
 use prost::Message;
@@ -17,11 +19,12 @@ use super::charters::{self, CharterSync};
 use super::delivery::Delivery;
 use super::effects::{Effects, Shared};
 use super::end::{Closing, End};
-use super::event::{Action, Close, Done, Event, GiveBackRange, PeerChange, Question, SessionConfig, Signed, Warning};
+use super::event::{Action, Close, Done, Event, GiveBackRange, PeerChange, Question, SessionConfig};
 use super::gossip::{GossipReceiver, GossipSender};
 use super::handshake::{self, Handshake};
 use super::jobs::JobId;
 use super::keepalive::KeepAlive;
+use super::peer_checkpoints::PeerCheckpoints;
 use super::proof_client::ProofClient;
 use super::proof_server::ProofServer;
 use super::reception::Reception;
@@ -30,8 +33,6 @@ use crate::base::clock::Now;
 use crate::base::ids::Epoch;
 use crate::base::limits;
 use crate::base::refusal::FaultCode;
-use crate::routing::outbox::GiveBack;
-use crate::tlog::checkpoint::Checkpoint;
 use crate::transparency::rollback_guard::GuardState;
 use crate::wire::{Frame, frame::Kind};
 
@@ -44,18 +45,15 @@ pub struct Session {
     config: SessionConfig,
     phase: Phase,
     guard: GuardState,
-    /// Whether this node has signed a checkpoint over all its durable leaves since it started.
-    is_signed: bool,
     /// Whether the writer gets a receipt next. It gets frames and receipts in turns.
     receipt_is_next: bool,
     /// What the delivery gives back when it begins; `None`: it has begun, or the link is not up.
     undelivered: Option<Option<GiveBackRange>>,
-    /// Whether the peer has said something after its Hello and its charters.
-    has_spoken: bool,
     handshake: Handshake,
     delivery: Delivery,
     reception: Reception,
     keepalive: KeepAlive,
+    peer_checkpoints: PeerCheckpoints,
     gossip_sender: GossipSender,
     gossip_receiver: GossipReceiver,
     charters: CharterSync,
@@ -69,8 +67,13 @@ pub struct Session {
 enum Phase {
     /// The handshake is not complete.
     Handshake,
-    /// The handshake is complete, and the checkpoint in the peer's Hello is being checked.
-    CheckingCheckpoint,
+    /// Both sides have said Hello. They pass on charters, and each sends Ready when it may sign.
+    Greeting {
+        /// Whether this side has sent Ready.
+        is_ready: bool,
+        /// The peer's Ready.
+        theirs: Ready,
+    },
     /// The link is up: both sides deliver.
     Linked {
         /// The start of this phase, in nanoseconds of the monotonic clock.
@@ -80,22 +83,31 @@ enum Phase {
     Ended,
 }
 
+/// What has become of the peer's Ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ready {
+    /// It has not come.
+    Awaited,
+    /// Its checkpoint is being checked.
+    Checking,
+    /// Its checkpoint, of this epoch, was accepted.
+    Accepted(Epoch),
+}
+
 impl Session {
     /// Starts a session on a new connection.
     pub fn open(config: SessionConfig, now: Now, actions: &mut Vec<Action>) -> Self {
-        let newest = Signed { size: config.end.index, note: config.checkpoint.clone() };
         let mut session = Self {
             phase: Phase::Handshake,
             guard: config.guard,
-            is_signed: config.is_signed,
             receipt_is_next: false,
             undelivered: None,
-            has_spoken: false,
             handshake: Handshake::default(),
             delivery: Delivery::new(config.end, config.idle, config.window),
             reception: Reception::new(None, config.window),
             keepalive: KeepAlive::new(config.idle),
-            gossip_sender: GossipSender::new(newest),
+            peer_checkpoints: PeerCheckpoints::new(config.peer.clone(), None, None),
+            gossip_sender: GossipSender::new(config.signed.clone()),
             gossip_receiver: GossipReceiver::new(now),
             charters: CharterSync::default(),
             proof_client: ProofClient::default(),
@@ -157,8 +169,9 @@ impl Session {
     pub fn reads(&self) -> bool {
         match self.phase {
             Phase::Handshake => self.handshake.awaits_hello(),
+            Phase::Greeting { theirs, .. } => theirs != Ready::Checking && self.charters.has_room(),
             Phase::Linked { .. } => self.reception.has_room() && self.charters.has_room() && self.shared.untaken <= 1,
-            Phase::CheckingCheckpoint | Phase::Ended => false,
+            Phase::Ended => false,
         }
     }
 
@@ -205,7 +218,6 @@ impl Session {
             Event::Done(..) => Ok(()),
             Event::Grown(end) => self.delivery.grown(end, effects),
             Event::Signed(signed) => {
-                self.is_signed = true;
                 self.gossip_sender.signed(signed, effects);
                 Ok(())
             }
@@ -224,7 +236,7 @@ impl Session {
             Event::Ask(ask, Question::Prove(prove)) => self.proof_client.ask(ask, prove, effects),
             Event::Guard(guard) => {
                 self.guard = guard;
-                let has_begun = matches!(self.phase, Phase::CheckingCheckpoint | Phase::Linked { .. });
+                let has_begun = matches!(self.phase, Phase::Greeting { is_ready: true, .. } | Phase::Linked { .. });
                 if has_begun && guard == GuardState::SetBack { Err(handshake::set_back()) } else { Ok(()) }
             }
             Event::Charters(charters) => Err(charters::changed(&charters, &self.config.peer)),
@@ -240,12 +252,15 @@ impl Session {
     /// Handles a frame from the peer.
     fn received(&mut self, frame: Frame, effects: &mut Effects<'_>) -> Result<(), End> {
         self.keepalive.heard(effects.now);
-        if self.phase == Phase::Handshake {
-            self.handshake.received(frame.kind, &self.config, effects)?;
-            self.keepalive.begin(effects);
-            return Ok(());
+        match self.phase {
+            Phase::Handshake => self.received_hello(frame.kind, effects),
+            Phase::Greeting { .. } => self.received_in_greeting(frame.kind, effects),
+            Phase::Linked { .. } => self.received_on_link(frame, effects),
+            Phase::Ended => Ok(()),
         }
-        self.has_spoken |= !matches!(frame.kind, Some(Kind::Charter(_)));
+    }
+
+    fn received_on_link(&mut self, frame: Frame, effects: &mut Effects<'_>) -> Result<(), End> {
         let bytes = frame.encoded_len();
         match frame.kind {
             Some(Kind::Deliver(deliver)) => self.reception.received(deliver, bytes, effects),
@@ -262,7 +277,7 @@ impl Session {
             Some(Kind::Proof(proof)) => self.proof_client.answered(proof, effects)?,
             Some(Kind::Fault(fault)) => return Err(End::by_peer(&fault)),
             Some(Kind::Hello(_)) => return Err(End::unexpected("a second Hello")),
-            // A peer of a later version may send a kind of frame that this version does not know.
+            Some(Kind::Ready(_)) => return Err(End::unexpected("a second Ready")),
             None => {}
         }
         Ok(())
@@ -277,6 +292,11 @@ impl Session {
             Timer::Progress => self.delivery.check_progress(effects)?,
             Timer::Gossip => self.gossip_sender.pause_is_over(effects),
             Timer::RepeatGossip => self.gossip_sender.repeat(effects),
+            Timer::Show => self.gossip_sender.show_again(effects),
+            Timer::Shown if !self.is_linked() => return Err(greeting::not_ready()),
+            // While nothing is read, nothing can be shown.
+            Timer::Shown if !reads => effects.set(Timer::Shown, effects.now.after(limits::CHECKPOINT_WITHIN)),
+            Timer::Shown => return Err(self.peer_checkpoints.overdue()),
             Timer::Question => self.proof_client.expire(effects),
         }
         Ok(())
@@ -286,16 +306,23 @@ impl Session {
     fn done(&mut self, job: JobId, done: Done, effects: &mut Effects<'_>) -> Result<(), End> {
         match done {
             Done::PeerLoaded(stored) => {
-                let newest = self.gossip_sender.newest().note.clone();
-                self.handshake.peer_loaded(*stored, &self.config, &newest, effects)
+                let known = stored.checkpoint.as_ref().map(|seen| seen.checkpoint.clone());
+                self.peer_checkpoints = PeerCheckpoints::new(self.config.peer.clone(), stored.received, known);
+                self.handshake.peer_loaded(*stored, &self.config, effects)
             }
-            Done::Compared(conflict) => self.handshake.compared(conflict, self.delivery.end(), effects),
-            Done::CheckpointsChecked(checked) => {
-                let epoch = checked.epoch;
-                let is_known = self.gossip_receiver.checked(job, checked, effects);
-                if is_known && self.phase == Phase::CheckingCheckpoint { self.begin(epoch, effects) } else { Ok(()) }
+            Done::Compared(conflict) => {
+                self.handshake.compared(conflict, self.delivery.end(), &self.config, effects)?;
+                if self.phase == Phase::Handshake && self.handshake.is_over() {
+                    self.phase = Phase::Greeting { is_ready: false, theirs: Ready::Awaited };
+                    effects.set(Timer::Shown, effects.now.after(greeting::READY_WITHIN));
+                }
+                Ok(())
             }
-            Done::Gossip { notes, reached } => self.gossip_sender.news_read(job, notes, reached, effects),
+            Done::CheckpointsChecked(checked) => match self.gossip_receiver.checked(job, checked, effects) {
+                Some(own) => self.checkpoints_shown(own, effects),
+                None => Ok(()),
+            },
+            Done::Gossip { own, notes, reached } => self.gossip_sender.news_read(job, (own, notes), reached, effects),
             Done::Reserved => self.reception.reserved(job, effects),
             Done::Checked(items) => {
                 self.reception.checked(job, items);
@@ -316,14 +343,8 @@ impl Session {
 
     /// Does the work that the last event has made possible.
     fn go_on(&mut self, effects: &mut Effects<'_>) -> Result<(), End> {
-        if self.handshake.is_waiting() {
-            match self.guard {
-                GuardState::SetBack => return Err(handshake::set_back()),
-                GuardState::Clear if self.is_signed => self.link(effects),
-                GuardState::Clear | GuardState::Waiting | GuardState::Unconfirmed => {}
-            }
-        }
-        if !self.lacks_charters()
+        self.greet(effects)?;
+        if !self.awaits_charters()
             && let Some(give_back) = self.undelivered.take()
         {
             let stored = self.handshake.stored();
@@ -342,55 +363,18 @@ impl Session {
     /// Gives the writer the next frame or the next receipt, in turns. Returns whether there was one.
     fn give_to_writer(&mut self, effects: &mut Effects<'_>) -> Result<bool, End> {
         self.receipt_is_next = !self.receipt_is_next;
-        if self.receipt_is_next && self.delivery.acknowledge_next(effects)? {
+        if self.receipt_is_next && self.acknowledge_next(effects)? {
             return Ok(true);
         }
-        Ok(self.reception.commit_next(effects) || self.delivery.acknowledge_next(effects)?)
+        Ok(self.reception.commit_next(effects) || self.acknowledge_next(effects)?)
     }
 
-    /// Ends the handshake, and has the checkpoint in the peer's Hello checked before anything else.
-    fn link(&mut self, effects: &mut Effects<'_>) {
-        self.handshake.succeeded(effects);
-        self.reception = Reception::new(self.handshake.stored().received, self.config.window);
-        self.gossip_receiver.shown_in_hello(self.handshake.theirs().checkpoint.clone(), effects);
-        self.phase = Phase::CheckingCheckpoint;
-    }
-
-    /// Begins to deliver and to read. `newest` is the epoch of the peer's newest checkpoint that this node accepted.
-    fn begin(&mut self, newest: Option<Epoch>, effects: &mut Effects<'_>) -> Result<(), End> {
-        self.phase = Phase::Linked { since: effects.now.mono_nanos };
-        let stored = self.handshake.stored();
-        let give_back = self.give_back_range(newest.max(self.epoch_in_hello()));
-        if let Some(GiveBackRange { epoch, .. }) = give_back
-            && stored.reset.is_none_or(|(declared, _)| declared != epoch)
-        {
-            effects.act(Action::Warn(Warning::Undeclared(epoch)));
+    /// Takes the next receipt. Returns whether there was one.
+    fn acknowledge_next(&mut self, effects: &mut Effects<'_>) -> Result<bool, End> {
+        match self.delivery.acknowledge_next(effects)? {
+            Some(shown) => self.own_shown(&shown, effects).map(|()| true),
+            None => Ok(false),
         }
-        charters::pass_on(&self.config.charters, self.handshake.theirs(), stored.passed_on, effects)?;
-        self.gossip_sender.begin(stored.gossiped, self.handshake.shown(), effects)?;
-        self.undelivered = Some(give_back);
-        Ok(())
-    }
-
-    /// Whether the peer passes on a charter that this node lacks. Only that charter may list the keys of its checkpoint and its receipts, and the
-    /// link is made anew when the charter comes into force. A peer passes charters on before it says anything else.
-    fn lacks_charters(&self) -> bool {
-        let is_behind = self.handshake.theirs().charter_version > self.config.charters.newest().version;
-        is_behind && self.charters.may_change(self.has_spoken)
-    }
-
-    /// The epoch that the checkpoint in the peer's Hello names. The checkpoint may be one that this node does not accept, for example because
-    /// one of the two clocks is wrong. The entries must be given back all the same, because they are never passed twice. The peer's word
-    /// is enough for that: it only gets what it had before.
-    fn epoch_in_hello(&self) -> Option<Epoch> {
-        let (agency, epoch) = Checkpoint::ledger_of(&self.handshake.theirs().checkpoint, &self.config.federation)?;
-        (agency == self.config.peer).then_some(epoch)
-    }
-
-    /// The entries that came from the peer before its ledger began a new epoch, if it has. They are sent back to it.
-    fn give_back_range(&self, shown: Option<Epoch>) -> Option<GiveBackRange> {
-        let (reset, size) = (self.handshake.stored().reset, self.delivery.end().index);
-        GiveBack::range(shown, reset, size).map(|(epoch, before)| GiveBackRange { epoch, before })
     }
 
     /// The end of a session when no frame can come any more.
@@ -412,9 +396,9 @@ impl Session {
             if now.is_after(since, limits::GOSSIP_PAUSE) {
                 actions.push(Action::Peer(PeerChange::Gossiped(0)));
             }
-            if !was_success {
-                actions.push(Action::Peer(PeerChange::PassedOn(None)));
-            }
+        }
+        if !was_success && self.handshake.is_over() {
+            actions.push(Action::Peer(PeerChange::PassedOn(None)));
         }
         actions.push(Action::Close(Close { end, was_success }));
         self.phase = Phase::Ended;

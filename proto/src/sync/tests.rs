@@ -3,6 +3,7 @@
 mod charters;
 mod flow;
 mod gossip;
+mod greeting;
 mod handshake;
 mod keepalive;
 mod pair;
@@ -20,6 +21,7 @@ use crate::base::ids::{EntryId, Epoch, LedgerIndex};
 use crate::charter::Charters;
 use crate::fixture::{FEDERATION, Federation, START, agency};
 use crate::routing::outbox::{FrameSummary, Prepared};
+use crate::tlog::checkpoint::Checkpoint;
 use crate::transparency::rollback_guard::GuardState;
 use crate::wire::{self, Frame, frame::Kind};
 
@@ -57,8 +59,7 @@ fn config(charters: &Charters) -> SessionConfig {
         window: Window::default(),
         charters: Arc::new(charters.clone()),
         end: cursor(10),
-        checkpoint: Arc::from(CHECKPOINT),
-        is_signed: true,
+        signed: Some(Signed { size: LedgerIndex(10), note: Arc::from(CHECKPOINT) }),
         guard: GuardState::Clear,
     }
 }
@@ -73,10 +74,25 @@ fn hello(charters: &Charters) -> wire::Hello {
         charter_version: charters.newest().version,
         charter_hash: charters.newest().hash.to_vec(),
         have_cursor: Some(cursor(10).to_wire()),
-        checkpoint: THEIRS.to_vec(),
         now: START,
         ..Default::default()
     }
+}
+
+/// The peer's Ready.
+fn ready() -> Kind {
+    Kind::Ready(wire::Ready { checkpoint: THEIRS.to_vec() })
+}
+
+/// A checkpoint of the peer, without a time.
+fn checkpoint_of_peer(epoch: u32, size: u64) -> Checkpoint {
+    Checkpoint { epoch: Epoch(epoch), size, root: [3; 32], seconds: None }
+}
+
+/// The result of the check of a frame with one checkpoint of the peer.
+fn checked(checkpoint: Checkpoint) -> Done {
+    let own = vec![OwnShown { checkpoint: Some(checkpoint), confirmed: None }];
+    Done::CheckpointsChecked(CheckedCheckpoints { news: Vec::new(), own })
 }
 
 /// The peer has everything, and its receipts are here.
@@ -90,6 +106,17 @@ fn start(job: u64, what: Job) -> Action {
 
 fn ping(nonce: u64, reply: bool) -> Kind {
     Kind::Ping(wire::Ping { nonce, reply, now: START })
+}
+
+/// The result of a read of gossip: no newer checkpoint of this node, and these of others.
+fn gossip(job: u64, notes: &[&[u8]], reached: u64) -> Event {
+    gossip_with(job, (10, CHECKPOINT), notes, reached)
+}
+
+/// Like [`gossip`], with this newest checkpoint of this node.
+fn gossip_with(job: u64, (size, own): (u64, &[u8]), notes: &[&[u8]], reached: u64) -> Event {
+    let own = Signed { size: LedgerIndex(size), note: Arc::from(own) };
+    done(job, Done::Gossip { own, notes: notes.iter().map(|note| note.to_vec()).collect(), reached })
 }
 
 fn done(job: u64, done: Done) -> Event {
@@ -123,10 +150,11 @@ impl Side {
         side.does(done(1, Done::PeerLoaded(Box::new(stored_peer))));
         side.does(frame(Kind::Hello(hello)));
         side.does(done(2, Done::Compared(None)));
-        side.does(done(3, Done::CheckpointsChecked(CheckedCheckpoints::default())));
+        side.does(frame(ready()));
+        side.does(done(3, checked(checkpoint_of_peer(1, 20))));
         side.says();
         // There is no new checkpoint of a third party.
-        side.does(done(4, Done::Gossip { notes: Vec::new(), reached: 0 }));
+        side.does(gossip(4, &[], 0));
         side
     }
 

@@ -9,7 +9,7 @@ use crate::base::clock::Now;
 /// The timers of a session. The comments say what is due when one expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Timer {
-    /// The peer's Hello must have come.
+    /// The peer's Hello must have come, or its charters if the link ends after the greeting.
     Handshake,
     /// A frame of the peer must have come.
     Idle,
@@ -21,13 +21,26 @@ pub(super) enum Timer {
     Gossip,
     /// Checkpoints that were sent on earlier links are sent once more.
     RepeatGossip,
+    /// This side must show its own checkpoint.
+    Show,
+    /// The peer must have shown its own checkpoint.
+    Shown,
     /// A question must have been answered.
     Question,
 }
 
 impl Timer {
-    const ALL: [Self; 7] =
-        [Self::Handshake, Self::Idle, Self::Ping, Self::Progress, Self::Gossip, Self::RepeatGossip, Self::Question];
+    const ALL: [Self; 9] = [
+        Self::Handshake,
+        Self::Idle,
+        Self::Ping,
+        Self::Progress,
+        Self::Gossip,
+        Self::RepeatGossip,
+        Self::Show,
+        Self::Shown,
+        Self::Question,
+    ];
 }
 
 /// The time at which each timer expires, in nanoseconds of the monotonic clock.

@@ -135,6 +135,19 @@ impl Checkpoint {
         note::signature_lines(note).find(|line| line.name() == name).and_then(|line| note::cosignature_seconds(&line))
     }
 
+    /// A note of `agency` without its time line, if the time is further than [`limits::CLOCK_AHEAD`] from `now`, in milliseconds since 1970. The
+    /// statement verifies as before. A node shows its newest checkpoint like this when its clock was not confirmed since it signed it.
+    pub fn without_old_time(note: &[u8], federation: &str, agency: &AgencyId, now: u64) -> Vec<u8> {
+        let is_old = |seconds: u64| seconds.abs_diff(now / 1000) > limits::CLOCK_AHEAD.as_secs();
+        if !Self::claimed_seconds(note, federation, agency).is_some_and(is_old) {
+            return note.to_vec();
+        }
+        let name = time_key_name(federation, agency);
+        let statements: Vec<_> = note::signature_lines(note).filter(|line| line.name() != name).collect();
+        let without = note::read(note).and_then(|read| Note::new(read.text(), &statements));
+        without.map_or_else(|_| note.to_vec(), |without| without.to_bytes())
+    }
+
     /// Reads and verifies a note that should be a checkpoint of `agency`.
     ///
     /// # Errors
@@ -260,6 +273,23 @@ mod tests {
             .collect();
         let opened = Checkpoint::open(without_time.as_bytes(), "sinergi.example", &agency, &keys);
         assert_eq!(opened.expect("the statement verifies").seconds, None);
+    }
+
+    #[test]
+    fn a_checkpoint_is_shown_without_a_time_that_is_not_the_present() {
+        let (note, keys, agency) = signed();
+        for (now, seconds) in [
+            (1_764_000_000, Some(1_764_000_000)),
+            (1_764_000_300, Some(1_764_000_000)),
+            (1_764_000_301, None),
+            (1_763_999_699, None),
+        ] {
+            let shown = Checkpoint::without_old_time(&note, "sinergi.example", &agency, now * 1000);
+            let opened = Checkpoint::open(&shown, "sinergi.example", &agency, &keys).expect("the statement is there");
+            assert_eq!(opened, Checkpoint { epoch: Epoch(2), size: 8, root: [9; 32], seconds }, "{now}");
+        }
+        let without = Checkpoint::without_old_time(&note, "sinergi.example", &agency, 0);
+        assert_eq!(Checkpoint::without_old_time(&without, "sinergi.example", &agency, 0), without);
     }
 
     #[test]

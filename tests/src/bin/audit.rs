@@ -119,7 +119,7 @@ async fn proofs(federation: &mut TestFederation, entries: u64, questions: usize)
     let impostor = Impostor::of(&federation.folder_of(CITY));
     let address = federation.address_of(PROVINCE);
     let mut link = impostor.dial(&agency(PROVINCE), &address).await.expect("a member");
-    link.greet(wire::Hello { have_cursor, ..impostor.hello() }).await;
+    link.greet_with(wire::Hello { have_cursor, ..impostor.hello() }, impostor.checkpoint()).await;
     let mut random = StdRng::seed_from_u64(entries);
     let (mut inclusion, mut consistency, mut ping) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..questions {

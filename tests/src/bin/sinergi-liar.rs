@@ -60,7 +60,7 @@ async fn tells(lie: &Lie) -> Result<(), Failure> {
         .parse()
         .map_err(|error| Failure::usage(format!("{:?} is no complaint", lie.complaint)).because(error))?;
     let (ledger, dropped) = without(&member, &lie.folder, complaint)?;
-    let mut link = linked(&member, lie).await?;
+    let mut link = linked(&member, &ledger, lie).await?;
     let shown = Shown { leaves: ledger.size(), dropped };
     let line = serde_json::to_string(&shown).map_err(|error| Failure::failed("cannot tell it").because(error))?;
     writeln!(std::io::stdout(), "{line}").map_err(|error| Failure::failed("nobody hears").because(error))?;
@@ -87,11 +87,11 @@ fn without(member: &Member, folder: &Path, complaint: ComplaintId) -> Result<(Sh
 }
 
 /// A link with the auditor, like the one that the accused's node had.
-async fn linked(member: &Member, lie: &Lie) -> Result<Connection, Failure> {
+async fn linked(member: &Member, ledger: &ShownLedger, lie: &Lie) -> Result<Connection, Failure> {
     let mut why = String::new();
     let linked = wait::until(LINKED, async || {
         let greeted = match member.dial(&lie.auditor, &lie.address.to_string()).await {
-            Ok(link) => greeted(link, member, lie).await,
+            Ok(link) => greeted(link, member, ledger, lie).await,
             Err(error) => Err(error.to_string()),
         };
         Ok::<_, Failure>(greeted.map_err(|error| why = error).ok())
@@ -99,16 +99,18 @@ async fn linked(member: &Member, lie: &Lie) -> Result<Connection, Failure> {
     linked.await?.ok_or_else(|| Failure::failed(format!("{} does not take the link", lie.auditor)).because(why))
 }
 
-/// Exchanges Hellos. The member's Hello says that it still has everything that it acknowledged before.
-async fn greeted(mut link: Connection, member: &Member, lie: &Lie) -> Result<Connection, String> {
+/// Greets the auditor. The member's Hello says that it still has everything that it acknowledged before, and its Ready shows the false ledger.
+async fn greeted(mut link: Connection, member: &Member, ledger: &ShownLedger, lie: &Lie) -> Result<Connection, String> {
     let cursor = lie.acknowledged;
     let have_cursor = cursor.map(|at| wire::Cursor { epoch: at.epoch, index: at.index, part: at.part });
-    link.say(Kind::Hello(wire::Hello { have_cursor, ..member.hello() })).await;
-    match link.next().await {
-        Ok(Some(Kind::Hello(_))) => Ok(link),
-        Ok(Some(Kind::Fault(fault))) => Err(fault.reason),
-        Ok(other) => Err(format!("it said {other:?} instead of hello")),
-        Err(status) => Err(status.message().to_owned()),
+    let hello = wire::Hello { have_cursor, ..member.hello() };
+    let greeted = link.greet(hello, ledger.signed(member, now_millis() / 1000)).await;
+    match greeted.map_err(|status| status.message().to_owned())? {
+        (Some(_), before) => match before.last() {
+            Some(Kind::Fault(fault)) => Err(fault.reason.clone()),
+            _ => Ok(link),
+        },
+        (None, before) => Err(format!("it said {before:?} instead of hello")),
     }
 }
 

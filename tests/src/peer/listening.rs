@@ -140,7 +140,7 @@ impl StreamingService<Frame> for Called {
         Box::pin(async move {
             let (outbound, frames) = mpsc::channel::<Frame>(OUTBOUND);
             let (raw, messages) = mpsc::channel(OUTBOUND);
-            let connection = Connection { stream: member::Connection { outbound, inbound: request.into_inner() } };
+            let connection = Connection::over(member::Connection { outbound, inbound: request.into_inner() });
             calls.send(Dialled { connection, raw }).await.map_err(|_| Status::unavailable("nobody is here"))?;
             let frames = ReceiverStream::new(frames).map(|frame| Ok(frame.encode_to_vec().into()));
             let said = select_with_strategy(frames, ReceiverStream::new(messages), |_: &mut ()| PollNext::Left);

@@ -61,7 +61,7 @@ impl Archive {
                 let entries = deliver.items.iter().filter_map(|item| Some(parsed(item).ok()?.id));
                 self.delivered.entry((node.id.clone(), to.clone())).or_default().extend(entries);
             }
-            Some(Kind::Hello(hello)) => self.add_if_own(node, &hello.checkpoint),
+            Some(Kind::Ready(ready)) => self.add_if_own(node, &ready.checkpoint),
             Some(Kind::Proof(proof)) => self.add_if_own(node, &proof.checkpoint),
             Some(Kind::Checkpoints(gossip)) => gossip.notes.iter().for_each(|note| self.add_if_own(node, note)),
             Some(Kind::Ack(ack)) => self.add_receipt(node, ack),

@@ -17,7 +17,8 @@ use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::base::limits;
 use sinergi_proto::engine::{Delivery, PeerCursor};
 use sinergi_proto::receipt::{ItemResult, ReceiptSigner};
-use sinergi_proto::sync::{CheckedAck, CheckedCheckpoints, Done, End, GiveBackRange, JobId, StoredPeer};
+use sinergi_proto::sync::{CheckedAck, CheckedCheckpoints, Done, End, GiveBackRange, JobId, OwnShown, StoredPeer};
+use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::transparency::watch::VerifiedCheckpoint;
 use sinergi_proto::wire;
 use tokio::sync::oneshot;
@@ -32,7 +33,7 @@ use crate::peers::peer::{Peer, Peers};
 use crate::peers::proof_server::ProofServer;
 use crate::peers::watch::{Watch, receipt_in};
 use crate::rollback_guard::GuardService;
-use crate::signature_checks::{check_checkpoint, check_receipt, receive_items};
+use crate::signature_checks::{check_checkpoint, check_own_checkpoint, check_receipt, receive_items};
 use crate::storage::charters::CharterStore;
 use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::outbox::{GiveBack, Outbox};
@@ -88,27 +89,28 @@ impl Incoming {
 
     /// Takes the checkpoints that verify.
     fn check_checkpoints(&self, watch: &Watch, peer: &AgencyId, notes: Vec<Vec<u8>>) -> CheckedCheckpoints {
-        let mut news = Vec::new();
-        for (agency, noted) in notes.into_iter().filter_map(|note| self.check_shown(watch, note)) {
-            let note = noted.note.clone();
-            if watch.take(&agency, noted) && agency == *peer {
-                news.push(note);
+        let (mut checked, federation) = (CheckedCheckpoints::default(), self.federation.as_str());
+        let (charters, confirmed) = (self.charter_store.charters(), self.clock.confirmed_time());
+        for note in notes {
+            let Some((agency, _)) = Checkpoint::ledger_of(&note, federation) else { continue };
+            let is_of_peer = agency == *peer;
+            let known = watch.newest(&agency).filter(|newest| newest.note == note);
+            let shown = match known {
+                Some(known) => Some(known.checkpoint),
+                None if agency == self.own => None,
+                None if is_of_peer => check_own_checkpoint(&note, peer, federation, &charters),
+                None => check_checkpoint(&note, &agency, federation, &charters),
+            };
+            if is_of_peer {
+                checked.own.push(OwnShown { checkpoint: shown.clone(), confirmed });
+            }
+            let Some(checkpoint) = shown else { continue };
+            let is_news = watch.take(&agency, VerifiedCheckpoint { checkpoint, note: note.clone() });
+            if is_news && is_of_peer {
+                checked.news.push(note);
             }
         }
-        CheckedCheckpoints { news, epoch: watch.newest(peer).map(|newest| newest.checkpoint.epoch) }
-    }
-
-    /// The agency that signed a note, with the checkpoint. `None` if the note is known, or this node's own, or does not verify.
-    fn check_shown(&self, watch: &Watch, note: Vec<u8>) -> Option<(AgencyId, VerifiedCheckpoint)> {
-        let agency = watch.agency_to_check(&note, &self.own, self.federation.as_str())?;
-        let checkpoint = check_checkpoint(
-            &note,
-            &agency,
-            self.federation.as_str(),
-            &self.charter_store.charters(),
-            self.clock.confirmed_time(),
-        )?;
-        Some((agency, VerifiedCheckpoint { checkpoint, note }))
+        checked
     }
 }
 
@@ -350,7 +352,7 @@ fn stored_peer(outbox: &Outbox, watch: &Watch, peer: &Peer) -> Result<StoredPeer
         receipted_in,
         entry,
         reset: store.reset_of(agency)?.map(|reset| (reset.epoch, reset.leaf)),
-        checkpoint: watch.newest(agency).map(|newest| newest.note).unwrap_or_default(),
+        checkpoint: watch.newest(agency),
         gossiped: state.gossiped,
         passed_on: state.passed_on,
     })

@@ -9,7 +9,7 @@ use prost::Message;
 use sinergi_proto::base::ids::Epoch;
 use sinergi_proto::base::limits;
 use sinergi_proto::engine::{ReceiptHeader, SeenHeader};
-use sinergi_proto::sync::{Action, Done, Event, Job, JobId, PeerChange, Reply, SideRecord, Warning};
+use sinergi_proto::sync::{Action, Done, Event, Job, JobId, PeerChange, Reply, SideRecord, Signed, Warning};
 
 use super::{Runner, Waiter, jobs};
 use crate::writer::Submission;
@@ -45,7 +45,12 @@ impl Runner<'_> {
             Job::CheckCheckpoints { notes } => jobs::check_checkpoints(&parts.incoming, &parts.watch, peer, id, notes),
             Job::Gossip { after } => {
                 let (notes, reached) = parts.watch.newer_than(after, &peer.agency, limits::GOSSIP_CHECKPOINTS);
-                return self.events.push_back(Event::Done(id, Done::Gossip { notes, reached }));
+                let own = {
+                    let head = parts.writer.head();
+                    let head = head.borrow();
+                    Signed { size: head.size, note: Arc::clone(&head.checkpoint) }
+                };
+                return self.events.push_back(Event::Done(id, Done::Gossip { own, notes, reached }));
             }
             Job::Reserve { bytes } => jobs::reserve(&parts.incoming, id, bytes, self.rooms.received()),
             Job::Check { items } => jobs::check(&parts.incoming, id, items),
@@ -116,7 +121,7 @@ impl Runner<'_> {
         self.peer.apply(change);
         match change {
             PeerChange::Heard => self.parts.guard.heard(&self.peer.agency),
-            PeerChange::Linked { protocol, .. } => tracing::info!(peer = %self.peer.agency, protocol, "linked"),
+            PeerChange::Linked => tracing::info!(peer = %self.peer.agency, "linked"),
             _ => {}
         }
     }

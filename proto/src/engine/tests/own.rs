@@ -267,12 +267,30 @@ fn a_batch_records_a_ceiling_before_its_checkpoint_carries_a_time_and_the_next_o
     assert_eq!(node.close_at(), (Some(seconds), vec![seconds + 300]), "the checkpoint without a time is replaced");
     node.give(Input::Tick);
     assert_eq!(node.close_at(), (Some(seconds), vec![]));
-    node.now += 5 * MINUTE;
-    node.lodge("b", None, None).expect("lodged");
-    assert_eq!(node.close_at(), (Some(seconds + 300), vec![]));
+    for minute in 1..=5 {
+        node.now += MINUTE;
+        node.lodge("b", None, None).expect("lodged");
+        assert_eq!(node.close_at(), (Some(seconds + 60 * minute), vec![]));
+    }
     node.now += 1000;
     node.lodge("c", None, None).expect("lodged");
     assert_eq!(node.close_at(), (Some(seconds + 301), vec![seconds + 601]));
+}
+
+#[test]
+fn an_idle_node_signs_a_checkpoint_with_a_new_time_every_two_minutes() {
+    let (_, mut node) = TestNode::ready("prov-jabar", &[]);
+    node.give(Input::Clock(CONFIRMED));
+    let mut signed = Vec::new();
+    for _ in 0..10 {
+        node.give(Input::Tick);
+        node.give(Input::Tick);
+        let is_written = !node.batch.is_empty();
+        let (seconds, ceilings) = node.close_at();
+        signed.extend(seconds.filter(|_| is_written).map(|seconds| (seconds - START / 1000, ceilings.len())));
+        node.now += MINUTE;
+    }
+    assert_eq!(signed, [(0, 1), (120, 1), (240, 1), (360, 1), (480, 1)]);
 }
 
 #[test]

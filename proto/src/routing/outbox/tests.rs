@@ -173,11 +173,10 @@ fn entries_from_a_peer_go_back_to_it_only_after_it_began_a_new_epoch() {
 fn a_peer_that_has_not_declared_its_epoch_is_given_back_everything() {
     let (two, three) = (Epoch(2), Epoch(3));
     let (leaf, size) = (LedgerIndex(7), LedgerIndex(90));
-    assert_eq!(GiveBack::range(Some(Epoch::FIRST), None, size), None);
-    assert_eq!(GiveBack::range(None, None, size), None);
-    assert_eq!(GiveBack::range(Some(two), Some((two, leaf)), size), Some((two, leaf)));
-    assert_eq!(GiveBack::range(Some(three), Some((two, leaf)), size), Some((three, size)));
-    assert_eq!(GiveBack::range(None, Some((two, leaf)), size), Some((two, leaf)));
+    assert_eq!(GiveBack::range(Epoch::FIRST, None, size), None);
+    assert_eq!(GiveBack::range(two, Some((two, leaf)), size), Some((two, leaf)));
+    assert_eq!(GiveBack::range(three, Some((two, leaf)), size), Some((three, size)));
+    assert_eq!(GiveBack::range(Epoch::FIRST, Some((two, leaf)), size), Some((two, leaf)));
 }
 
 /// Bandung lodged a complaint, of which its supervisor gets the entry alone. Then it offers the complaint to the supervisor, which now may

@@ -5,6 +5,7 @@ use crate::admission::received::Received;
 use crate::base::limits;
 use crate::base::refusal::{DeferralCode, FaultCode};
 use crate::receipt::{ItemOutcome, ItemResult, Receipt};
+use crate::transparency::watch::VerifiedCheckpoint;
 
 /// A frame of one item up to a cursor.
 fn deliver(index: u64) -> wire::Deliver {
@@ -44,7 +45,12 @@ fn checked_ack(index: u64, results: Vec<ItemResult>) -> Done {
         results,
         checkpoint: Vec::new(),
     };
-    Done::CheckedAck(Ok(Box::new(CheckedAck { receipt, ack: ack(index), checkpoint: None })))
+    Done::CheckedAck(Ok(Box::new(CheckedAck {
+        receipt,
+        ack: ack(index),
+        checkpoint: checkpoint_of_peer(1, 20),
+        confirmed: None,
+    })))
 }
 
 fn peer(change: PeerChange) -> Action {
@@ -173,7 +179,7 @@ fn while_the_writer_takes_nothing_no_frame_is_read_and_pings_are_still_sent() {
     }
     assert!(side.session.reads(), "one submission waits for the writer");
     side.hears(Kind::Checkpoints(wire::CheckpointNotes { notes: vec![b"note".to_vec()] }));
-    let checked = CheckedCheckpoints { news: vec![b"note".to_vec()], epoch: None };
+    let checked = CheckedCheckpoints { news: vec![b"note".to_vec()], own: Vec::new() };
     assert_eq!(side.does(done(10, Done::CheckpointsChecked(checked))).len(), 1);
     assert!(!side.session.reads(), "two do");
     let (actions, said) = side.waits(IDLE * 3);
@@ -202,6 +208,7 @@ fn a_new_leaf_is_read_and_sent_and_its_receipt_is_stored() {
         Action::Store(SideRecord::Receipt { at: START, cursor: cursor(11), refused, ack: ack(11) }),
         progress(11, 11),
         peer(PeerChange::Answered),
+        saw(),
     ];
     assert_eq!(side.does(done(6, checked_ack(11, results))), expected);
 }
@@ -217,6 +224,11 @@ fn a_read_without_entries_for_this_peer_releases_its_room_at_once() {
     let expected = [Action::Release(JobId(6)), read(7, 15, 20), progress(15, 15)];
     assert_eq!(side.does(done(6, Done::Read(prepared(15, &[])))), expected);
     assert_eq!(side.says(), []);
+}
+
+/// The checkpoint in each receipt of these tests goes to the watch.
+fn saw() -> Action {
+    Action::Saw(VerifiedCheckpoint { checkpoint: checkpoint_of_peer(1, 20), note: Vec::new() })
 }
 
 /// A session that has sent two frames, with one entry each, up to cursors 11 and 12.
@@ -238,9 +250,9 @@ fn receipts_are_taken_in_order_whatever_the_order_in_which_their_checks_end() {
     let kept = |index| {
         Action::Store(SideRecord::Receipt { at: START, cursor: cursor(index), refused: Vec::new(), ack: ack(index) })
     };
-    let expected = [Action::Release(JobId(5)), kept(11), progress(12, 11), peer(PeerChange::Answered)];
+    let expected = [Action::Release(JobId(5)), kept(11), progress(12, 11), peer(PeerChange::Answered), saw()];
     assert_eq!(side.does(done(7, checked_ack(11, results(11)))), expected, "the next when the writer has taken it");
-    let expected = [Action::Release(JobId(6)), kept(12), progress(12, 12), peer(PeerChange::Answered)];
+    let expected = [Action::Release(JobId(6)), kept(12), progress(12, 12), peer(PeerChange::Answered), saw()];
     assert_eq!(side.does(Event::Taken), expected);
 }
 
@@ -289,28 +301,36 @@ fn a_receipt_that_is_wrong_too_large_or_unexpected_ends_the_link() {
     assert!(ends_with(&side.hears(Kind::Ack(ack(11))), FaultCode::BadReceipt), "nothing was sent");
 }
 
-/// A link with a peer that goes by a charter which is not here, when the ledger has grown.
-fn behind() -> (Side, Vec<Action>) {
+/// A link with a peer that goes by a charter which is not here, when the ledger has grown. Before it was ready the peer passed that charter on, or
+/// not.
+fn behind(passes_on: bool) -> (Side, Vec<Action>) {
     let federation = Federation::new();
-    let newer = wire::Hello { charter_version: 2, ..hello(&federation.charters) };
-    let mut side = Side::linked_with(config(&federation.charters), stored_peer(), newer);
+    let (mut side, _) = Side::open(config(&federation.charters));
+    side.does(done(1, Done::PeerLoaded(Box::new(stored_peer()))));
+    side.hears(Kind::Hello(wire::Hello { charter_version: 2, ..hello(&federation.charters) }));
+    side.does(done(2, Done::Compared(None)));
+    let mut job = 3;
+    if passes_on {
+        side.hears(Kind::Charter(wire::CharterNote { note: b"two".to_vec() }));
+        job += 1;
+    }
+    side.hears(ready());
+    side.does(done(job, checked(checkpoint_of_peer(1, 20))));
+    side.does(gossip(job + 1, &[], 0));
     let actions = side.does(Event::Grown(cursor(11)));
     (side, actions)
 }
 
 #[test]
 fn nothing_is_delivered_while_a_charter_comes_that_may_list_the_keys_of_the_peer() {
-    let (mut side, grown) = behind();
+    let (mut side, grown) = behind(true);
     assert_eq!(grown, []);
-    side.hears(Kind::Charter(wire::CharterNote { note: b"two".to_vec() }));
     assert_eq!(side.hears(ping(7, false)), [peer(PeerChange::ClockOffset(0))]);
-    assert_eq!(side.does(done(5, Done::Adopted(Adoption::InForce))), [], "the link is made anew");
-    let (mut side, _) = behind();
-    side.hears(Kind::Charter(wire::CharterNote { note: b"two".to_vec() }));
-    let turned_down = side.does(done(5, Done::Adopted(Adoption::Not)));
+    assert_eq!(side.does(done(3, Done::Adopted(Adoption::InForce))), [], "the link is made anew");
+    let (mut side, _) = behind(true);
+    let turned_down = side.does(done(3, Done::Adopted(Adoption::Not)));
     assert!(turned_down.contains(&read(6, 10, 11)), "{turned_down:?}");
-    let (mut side, _) = behind();
-    let passes_on_nothing = side.hears(ping(7, false));
+    let (_, passes_on_nothing) = behind(false);
     assert!(passes_on_nothing.contains(&read(5, 10, 11)), "{passes_on_nothing:?}");
 }
 

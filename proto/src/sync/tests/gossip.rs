@@ -11,10 +11,6 @@ fn notes(notes: &[&[u8]]) -> Kind {
     Kind::Checkpoints(wire::CheckpointNotes { notes: notes.iter().map(|note| note.to_vec()).collect() })
 }
 
-fn gossip(job: u64, notes: &[&[u8]], reached: u64) -> Event {
-    done(job, Done::Gossip { notes: notes.iter().map(|note| note.to_vec()).collect(), reached })
-}
-
 fn signed(size: u64) -> Event {
     Event::Signed(Signed { size: LedgerIndex(size), note: Arc::from(&b"grown"[..]) })
 }
@@ -73,7 +69,7 @@ fn news_that_did_not_fit_into_a_frame_follows_after_the_pause_even_if_nothing_ch
 fn a_node_sends_its_own_checkpoint_before_those_of_others() {
     let mut side = attentive();
     assert_eq!(side.does(signed(12)), [start(5, Job::Gossip { after: 0 })]);
-    side.does(gossip(5, &[b"a"], 3));
+    side.does(gossip_with(5, (12, b"grown"), &[b"a"], 3));
     let asks = Kind::Ping(wire::Ping { nonce: 3, reply: false, now: side.now.wall_millis });
     assert_eq!(side.says(), [notes(&[b"grown", b"a"]), asks]);
     side.hears(ping(0, true));
@@ -111,8 +107,9 @@ fn a_link_continues_after_the_gossip_of_earlier_links_and_repeats_all_of_it_once
     side.does(done(1, Done::PeerLoaded(Box::new(held))));
     side.hears(Kind::Hello(hello(&federation.charters)));
     side.does(done(2, Done::Compared(None)));
-    let actions = side.does(done(3, Done::CheckpointsChecked(CheckedCheckpoints::default())));
-    assert_eq!(actions[0], start(4, Job::Gossip { after: 5 }));
+    side.hears(ready());
+    let actions = side.does(done(3, checked(checkpoint_of_peer(1, 20))));
+    assert_eq!(actions[2], start(4, Job::Gossip { after: 5 }));
     side.does(gossip(4, &[], 5));
     side.waits(limits::GOSSIP_PAUSE / 2);
     side.hears(ping(0, true));
@@ -146,8 +143,8 @@ fn two_checkpoints_of_the_peer_s_own_ledger_are_stored_per_link() {
     let mut kept = Vec::new();
     for (job, size) in (5..).zip(0..4_u8) {
         side.hears(notes(&[&[size]]));
-        let actions =
-            side.does(done(job, Done::CheckpointsChecked(CheckedCheckpoints { news: vec![vec![size]], epoch: None })));
+        let actions = side
+            .does(done(job, Done::CheckpointsChecked(CheckedCheckpoints { news: vec![vec![size]], own: Vec::new() })));
         kept.extend(actions.into_iter().filter(|action| matches!(action, Action::Store(_))));
         side.does(Event::Taken);
     }

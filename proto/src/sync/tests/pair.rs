@@ -55,7 +55,7 @@ impl Node {
             own: agency(own),
             peer: agency(peer),
             end: cursor(0),
-            checkpoint: Arc::from(own.as_bytes()),
+            signed: Some(Signed { size: LedgerIndex(0), note: Arc::from(own.as_bytes()) }),
             ..config(charters)
         };
         let (side, actions) = Side::open(config);
@@ -111,17 +111,23 @@ impl Node {
         }
     }
 
+    /// The newest checkpoint.
+    fn signed(&self) -> Signed {
+        Signed { size: LedgerIndex(self.durable), note: Arc::from(self.own.as_bytes()) }
+    }
+
     /// Does a job at once. The session gets the result later.
     fn work(&mut self, id: JobId, job: Job, charters: &Charters) -> Done {
         match job {
             Job::LoadPeer => Done::PeerLoaded(Box::default()),
             Job::Compare { .. } => Done::Compared(None),
             Job::CheckCheckpoints { notes } => {
-                Done::CheckpointsChecked(CheckedCheckpoints { news: notes, epoch: Some(Epoch(1)) })
+                let own = vec![OwnShown { checkpoint: Some(checkpoint_of_peer(1, 0)), confirmed: None }];
+                Done::CheckpointsChecked(CheckedCheckpoints { news: notes, own })
             }
             Job::Gossip { after } => {
                 let news = (after < NEWS).then(|| b"of a third".to_vec());
-                Done::Gossip { notes: news.into_iter().collect(), reached: NEWS }
+                Done::Gossip { own: self.signed(), notes: news.into_iter().collect(), reached: NEWS }
             }
             Job::Reserve { .. } => {
                 self.rooms.push(id);
@@ -161,7 +167,8 @@ impl Node {
             }
             Job::CheckAck(ack) => {
                 let opened = Receipt::open(&ack, &agency(self.own), &agency(self.peer), FEDERATION, charters);
-                let checked = |receipt| Box::new(CheckedAck { receipt, ack, checkpoint: None });
+                let checkpoint = checkpoint_of_peer(1, 0);
+                let checked = |receipt| Box::new(CheckedAck { receipt, ack, checkpoint, confirmed: None });
                 Done::CheckedAck(opened.map(checked).map_err(|error| error.to_string()))
             }
             Job::Read { from, end, give_back } => {
@@ -224,6 +231,7 @@ fn happens(nodes: &mut [Node; 2], pipes: &mut [VecDeque<Frame>; 2], charters: &C
             node.durable += rng.random_range(1..=left.min(7));
             let grown = cursor(node.durable);
             node.event(Event::Grown(grown), charters);
+            node.event(Event::Signed(node.signed()), charters);
         }
         6 => {
             let next = node.side.now.mono_nanos + rng.random_range(0..20_000_000);

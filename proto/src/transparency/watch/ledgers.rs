@@ -34,14 +34,6 @@ impl WatchedLedgers {
         self.ledgers.get(agency)?.watched.newest()
     }
 
-    /// The agency whose checkpoint `note` says to be, if it is worth a check of its signatures. `None` if it is `own`, if it is the newest known
-    /// one of its agency, or if it names no ledger of the federation.
-    pub fn agency_to_check(&self, note: &[u8], own: &AgencyId, federation: &str) -> Option<AgencyId> {
-        let (agency, _) = Checkpoint::ledger_of(note, federation)?;
-        let is_known = self.newest(&agency).is_some_and(|newest| newest.note == note);
-        (agency != *own && !is_known).then_some(agency)
-    }
-
     /// Takes a verified checkpoint from a record of the own ledger. `is_own_record` says whether the record holds the checkpoint itself, so that
     /// the own ledger commits to it; otherwise the record is a receipt that carries it.
     pub fn restore(&mut self, agency: &AgencyId, stored: VerifiedCheckpoint, is_own_record: bool) -> Taken {
@@ -159,24 +151,6 @@ mod tests {
         assert_eq!((notes(&first), reached), (vec!["5 100", "7 100"], 2));
         let (rest, reached) = ledgers.newer_than(reached, &agency("ombudsman"), 2);
         assert_eq!((notes(&rest), reached), (vec!["9 100"], 3));
-    }
-
-    #[test]
-    fn only_a_new_note_of_another_agency_of_the_federation_is_checked() {
-        let mut ledgers = WatchedLedgers::default();
-        let note = |origin: &str| format!("{origin}\n1\nroot\n").into_bytes();
-        let known = VerifiedCheckpoint { note: note("fed/ksp/1"), ..noted(1, 100) };
-        ledgers.take(&agency("ksp"), known);
-        for (origin, checked) in [
-            ("fed/kominfo/1", Some(agency("kominfo"))),
-            ("fed/ksp/2", Some(agency("ksp"))),
-            ("fed/ksp/1", None),
-            ("fed/ombudsman/1", None),
-            ("other/kominfo/1", None),
-            ("fed/kominfo", None),
-        ] {
-            assert_eq!(ledgers.agency_to_check(&note(origin), &agency("ombudsman"), "fed"), checked, "{origin}");
-        }
     }
 
     #[test]

@@ -69,9 +69,8 @@ impl Facade {
     pub(super) fn in_frame(&mut self, liar: &Node, frame: Frame) -> Frame {
         self.follow(liar);
         let kind = frame.kind.map(|kind| match kind {
-            Kind::Hello(hello) => {
-                let checkpoint = self.checkpoint_like(liar, &hello.checkpoint);
-                Kind::Hello(wire::Hello { checkpoint, ..hello })
+            Kind::Ready(ready) => {
+                Kind::Ready(wire::Ready { checkpoint: self.checkpoint_like(liar, &ready.checkpoint) })
             }
             Kind::Checkpoints(gossip) => {
                 let notes = gossip.notes.iter().map(|note| self.checkpoint_like(liar, note)).collect();

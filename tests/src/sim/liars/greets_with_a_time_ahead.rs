@@ -1,7 +1,8 @@
-//! The liar shows checkpoints with a time in the future, in its Hello and later. Peers that watch its ledger skip them.
+//! The liar shows checkpoints with a time in the future, when a link comes up and later.
 
 use sinergi_proto::base::ids::AgencyId;
-use sinergi_proto::wire::{self, Frame, accusation::Finding, frame::Kind};
+use sinergi_proto::base::refusal::FaultCode;
+use sinergi_proto::wire::{self, Frame, frame::Kind};
 
 use super::facade::own_checkpoint;
 use super::{Detection, HonestNodes, Lie, LieKind, Sign, any_agency};
@@ -9,9 +10,9 @@ use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "greets_with_a_time_ahead",
-    detection: Detection::Evidence(&["unresponsive"]),
+    detection: Detection::Fault(FaultCode::CheckpointTime),
     can_tell: any_agency,
-    passes_everything_on: true,
+    passes_everything_on: false,
     begin: || Box::new(Greets),
 };
 
@@ -29,10 +30,7 @@ fn ahead(liar: &Node, note: &[u8]) -> Vec<u8> {
 impl Lie for Greets {
     fn on_send(&mut self, liar: &Node, _: &AgencyId, frame: Frame) -> Vec<Frame> {
         let kind = frame.kind.map(|kind| match kind {
-            Kind::Hello(hello) => {
-                let checkpoint = ahead(liar, &hello.checkpoint);
-                Kind::Hello(wire::Hello { checkpoint, ..hello })
-            }
+            Kind::Ready(ready) => Kind::Ready(wire::Ready { checkpoint: ahead(liar, &ready.checkpoint) }),
             Kind::Checkpoints(gossip) => {
                 let notes = gossip.notes.iter().map(|note| ahead(liar, note)).collect();
                 Kind::Checkpoints(wire::CheckpointNotes { notes })
@@ -42,16 +40,18 @@ impl Lie for Greets {
         vec![Frame { kind }]
     }
 
-    // The peer shows the liar the future checkpoint as a sighting, which would stop it.
+    // A peer may show the liar the future checkpoint as a sighting, which would stop it.
     fn obeys_rollback_guard(&self) -> bool {
         false
     }
 
     fn must_find<'a>(&self, liar: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
-        honest.auditors().filter(|node| node.links.contains_key(&liar.id)).collect()
+        let cosigns = |node: &&Node| node.signed().is_some_and(|signed| signed.seen.seconds.is_some());
+        let liar_cosigns = cosigns(&liar);
+        honest.auditors().filter(|node| liar_cosigns && cosigns(node)).collect()
     }
 
     fn shows(&self, _: &Node, sign: Sign<'_>) -> bool {
-        matches!(sign, Sign::Finding(Finding::Unresponsive(_)))
+        matches!(sign, Sign::EndedLink(_))
     }
 }

@@ -80,8 +80,8 @@ impl DurableBatch for DurableFlight<'_> {
         let head = std::mem::replace(&mut node.head, node.ledger.end());
         if head != node.head || self.was_signed != node.signed.is_some() {
             node.tell_all(&Event::Grown(node.head));
-            if let Some(signed) = node.signed_event() {
-                node.tell_all(&signed);
+            if let Some(signed) = node.newest_signed() {
+                node.tell_all(&Event::Signed(signed));
             }
         }
     }

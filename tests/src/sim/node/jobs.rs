@@ -8,7 +8,7 @@ use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
 use sinergi_proto::base::limits;
 use sinergi_proto::receipt::{ItemResult, ReceiptSigner};
 use sinergi_proto::routing::outbox::{GiveBack, Prepared, prepare};
-use sinergi_proto::sync::{CheckedAck, CheckedCheckpoints, Done, End, GiveBackRange, Job, StoredPeer};
+use sinergi_proto::sync::{CheckedAck, CheckedCheckpoints, Done, End, GiveBackRange, Job, OwnShown, StoredPeer};
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::transparency::rollback_guard::{Extent, OwnTree, Sighting, Signer};
 use sinergi_proto::transparency::watch::{Taken, VerifiedCheckpoint};
@@ -27,7 +27,8 @@ impl Node {
             Job::CheckCheckpoints { notes } => Done::CheckpointsChecked(self.check_checkpoints(peer, notes, now)),
             Job::Gossip { after } => {
                 let (notes, reached) = self.watch.newer_than(after, peer, limits::GOSSIP_CHECKPOINTS);
-                Done::Gossip { notes, reached }
+                let own = self.newest_signed().expect("a link is up only after a checkpoint was signed");
+                Done::Gossip { own, notes, reached }
             }
             Job::Reserve { .. } => Done::Reserved,
             Job::Check { items } => Done::Checked(self.checks.items(items, &self.charters)),
@@ -51,7 +52,7 @@ impl Node {
             receipted_in: self.ledger.receipted_in.get(peer).copied().flatten(),
             entry: self.ledger.newest_of(peer).map(|leaf| leaf.entry.signed()).unwrap_or_default(),
             reset: self.ledger.reset_of(peer),
-            checkpoint: self.watch.newest(peer).map(|newest| newest.note.clone()).unwrap_or_default(),
+            checkpoint: self.watch.newest(peer).cloned(),
             gossiped: memory.map(|memory| memory.gossiped).unwrap_or_default(),
             passed_on: memory.and_then(|memory| memory.passed_on),
         }
@@ -75,16 +76,28 @@ impl Node {
 
     /// Takes the checkpoints that verify.
     fn check_checkpoints(&mut self, peer: &AgencyId, notes: Vec<Vec<u8>>, now: u64) -> CheckedCheckpoints {
-        let mut news = Vec::new();
+        let mut checked = CheckedCheckpoints::default();
+        let confirmed = self.own_clock.confirmed_time(self.clocks(now));
         for note in notes {
-            let Some(agency) = self.watch.agency_to_check(&note, &self.id, FEDERATION) else { continue };
-            let Some(checkpoint) = self.check_checkpoint(&note, &agency, now) else { continue };
+            let Some((agency, _)) = Checkpoint::ledger_of(&note, FEDERATION) else { continue };
+            let is_of_peer = agency == *peer;
+            let known = self.watch.newest(&agency).filter(|newest| newest.note == note);
+            let shown = match known {
+                Some(known) => Some(known.checkpoint.clone()),
+                None if agency == self.id => None,
+                None if is_of_peer => self.checks.open_with_any_keys(&note, peer, &self.charters),
+                None => self.checks.open_with_newest_keys(&note, &agency, &self.charters),
+            };
+            if is_of_peer {
+                checked.own.push(OwnShown { checkpoint: shown.clone(), confirmed });
+            }
+            let Some(checkpoint) = shown else { continue };
             let is_news = self.watch_takes(&agency, VerifiedCheckpoint { checkpoint, note: note.clone() }, now);
-            if is_news && agency == *peer {
-                news.push(note);
+            if is_news && is_of_peer {
+                checked.news.push(note);
             }
         }
-        CheckedCheckpoints { news, epoch: self.watch.newest(peer).map(|newest| newest.checkpoint.epoch) }
+        checked
     }
 
     /// A checkpoint that verified; whether it shows more than was known.
@@ -110,13 +123,6 @@ impl Node {
     pub(super) fn found(&mut self, agency: &AgencyId, epoch: Epoch, finding: Finding, now: u64) {
         self.keep_found(agency, finding.clone(), now);
         self.effects.push(Effect::Accuse(agency.clone(), epoch, Box::new(finding)));
-    }
-
-    /// An agency's checkpoint, if it verifies and its time is not to come.
-    pub(super) fn check_checkpoint(&mut self, note: &[u8], agency: &AgencyId, now: u64) -> Option<Checkpoint> {
-        let checkpoint = self.checks.open_with_newest_keys(note, agency, &self.charters)?;
-        let now = self.own_clock.confirmed_time(self.clocks(now));
-        (!checkpoint.is_ahead_of(now)).then_some(checkpoint)
     }
 
     fn sign_receipt(

@@ -24,7 +24,8 @@ impl Node {
         let after = |epoch: Epoch| Epoch(epoch.0 + 1);
         // The mark may have come back with an old copy. Peers know more, or the operator does.
         let nobody_saw = self.ledger.sightings.iter().all(|sighting| sighting.marked().is_some());
-        let marked = self.mark.map_or(self.ledger.epoch, |mark| mark.epoch.max(self.ledger.epoch));
+        let marks = self.ledger.sightings.iter().filter_map(|sighting| sighting.marked()).chain(self.mark);
+        let marked = marks.map(|mark| mark.epoch).max().map_or(self.ledger.epoch, |mark| mark.max(self.ledger.epoch));
         let named = nobody_saw.then_some(after(marked));
         let planned = |named| {
             let signer = Signer { agency: &self.id, charters: &self.charters };

@@ -80,7 +80,6 @@ pub(super) struct Submission {
 impl Node {
     /// Begins a session on a new connection.
     pub fn connected(&mut self, connection: u64, peer: &AgencyId, now: u64) {
-        let checkpoint = self.signed.as_ref().or(self.ledger.recorded.as_ref());
         let config = SessionConfig {
             own: self.id.clone(),
             peer: peer.clone(),
@@ -89,8 +88,7 @@ impl Node {
             window: self.window,
             charters: self.charters.clone(),
             end: self.head,
-            checkpoint: checkpoint.map(|signed| signed.note.clone()).unwrap_or_default(),
-            is_signed: self.signed.is_some(),
+            signed: self.newest_signed(),
             guard: match self.state {
                 State::Clear => GuardState::Clear,
                 State::SetBack => GuardState::SetBack,
@@ -376,7 +374,9 @@ impl Node {
                 let clocks = self.clocks(now);
                 self.own_clock.heard(peer, *offset, clocks);
             }
-            PeerChange::Linked { .. }
+            PeerChange::Greeted { .. }
+            | PeerChange::Linked
+            | PeerChange::Shown { .. }
             | PeerChange::Answered
             | PeerChange::SentEntries(_)
             | PeerChange::ReceivedEntries(_)
@@ -385,9 +385,9 @@ impl Node {
     }
 
     /// This node's newest checkpoint, for its sessions.
-    pub(super) fn signed_event(&self) -> Option<Event> {
+    pub(super) fn newest_signed(&self) -> Option<Signed> {
         let signed = self.signed.as_ref()?;
-        Some(Event::Signed(Signed { size: self.head.index, note: signed.note.clone() }))
+        Some(Signed { size: self.head.index, note: signed.note.clone() })
     }
 
     /// Reports to a session that its submission is durable, or was not accepted.

@@ -8,6 +8,7 @@ use std::ops::Range;
 use rand::RngExt;
 use sha2::Digest;
 use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::limits;
 use sinergi_proto::base::refusal::FaultCode;
 use sinergi_proto::sync::End;
 use sinergi_proto::wire::Frame;
@@ -127,7 +128,12 @@ impl World {
     /// A node has ended its session. It tells the peer why, and ends the connection.
     pub(super) fn hang_up(&mut self, connection: u64, id: &AgencyId, peer: &AgencyId, end: &End) {
         let line = &self.lines[&Self::pair(id, peer)];
-        let mut expected = vec![FaultCode::AheadOfLedger, FaultCode::TooMuchDeferred, FaultCode::Superseded];
+        let mut expected =
+            vec![FaultCode::AheadOfLedger, FaultCode::TooMuchDeferred, FaultCode::Superseded, FaultCode::CharterBehind];
+        // Both clocks may be confirmed, by other peers, and yet be far apart.
+        let apart = self.nodes[id].wall(self.now).abs_diff(self.nodes[peer].wall(self.now));
+        let are_apart = u128::from(apart) > limits::CLOCK_AHEAD.as_millis();
+        expected.extend(are_apart.then_some(FaultCode::CheckpointTime));
         // The peer has left.
         expected.extend((!self.nodes[id].admits(peer)).then_some(FaultCode::NotPermitted));
         let with_liar = self.is_liar(peer) || self.is_liar(id);

@@ -140,7 +140,7 @@ impl World {
         }
         // Some of its links are cut at first, so the peer that saw most of its ledger may be the last one that it hears.
         for pair in self.lines_of(id) {
-            if self.rng.random_bool(0.5) {
+            if self.rng.random_bool(0.5) && !self.healing {
                 self.lines.get_mut(&pair).expect("linked agencies have a line").cut += 1;
                 let longer = self.rng.random_range(MINUTE..60 * MINUTE);
                 self.schedule(lasts + longer, Event::Heal(Fault::Cut, pair));

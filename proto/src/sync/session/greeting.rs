@@ -1,0 +1,153 @@
+//! The greeting: what follows the two Hellos until the link is up. Both sides pass on charters, show their clocks with pings, and send Ready when
+//! they may sign.
+//!
+//! Invariants:
+//! - charters and clocks are exchanged whatever the ledgers and checkpoints are, so that two honest nodes never lock each other out;
+//! - nothing is taken and no receipt is signed before this node may sign, because other peers may have seen more of its ledger;
+//! - nothing is delivered before the peer has shown a valid checkpoint.
+
+use std::time::Duration;
+
+use super::{Phase, Ready, Session};
+use crate::base::ids::Epoch;
+use crate::base::limits;
+use crate::base::refusal::FaultCode;
+use crate::routing::outbox::GiveBack;
+use crate::sync::charters;
+use crate::sync::effects::Effects;
+use crate::sync::end::End;
+use crate::sync::event::{Action, GiveBackRange, PeerChange, Warning};
+use crate::sync::handshake;
+use crate::sync::peer_checkpoints::OwnShown;
+use crate::sync::reception::Reception;
+use crate::sync::timers::Timer;
+use crate::transparency::rollback_guard::GuardState;
+use crate::wire::frame::Kind;
+
+/// A link that does not come up in this time is made anew, so that both sides show again what they have seen of each other.
+pub(super) const READY_WITHIN: Duration = Duration::from_secs(10 * 60);
+
+impl Session {
+    pub(super) fn received_hello(&mut self, kind: Option<Kind>, effects: &mut Effects<'_>) -> Result<(), End> {
+        self.handshake.received(kind, &self.config, effects)?;
+        self.keepalive.begin(effects);
+        // Charters are passed on without condition. Even a node that is set back gets them.
+        let passed_on = self.handshake.stored().passed_on;
+        charters::pass_on(&self.config.charters, self.handshake.theirs(), passed_on, effects)
+    }
+
+    pub(super) fn received_in_greeting(&mut self, kind: Option<Kind>, effects: &mut Effects<'_>) -> Result<(), End> {
+        match kind {
+            Some(Kind::Ping(ping)) => self.keepalive.pinged(&ping, effects),
+            Some(Kind::Charter(charter)) => self.charters.received(charter.note, effects),
+            Some(Kind::Ready(ready)) => {
+                let Phase::Greeting { theirs, .. } = &mut self.phase else { return Ok(()) };
+                if *theirs != Ready::Awaited {
+                    return Err(End::unexpected("a second Ready"));
+                }
+                *theirs = Ready::Checking;
+                self.gossip_receiver.shown_in_ready(ready.checkpoint, effects);
+            }
+            Some(Kind::Fault(fault)) => return Err(End::by_peer(&fault)),
+            Some(_) => return Err(End::unexpected("another frame before both sides are ready")),
+            // A peer of a later version may send a kind of frame that this version does not know.
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Sends Ready when this node may sign, and begins to deliver when both sides are ready.
+    pub(super) fn greet(&mut self, effects: &mut Effects<'_>) -> Result<(), End> {
+        let Phase::Greeting { is_ready, theirs } = self.phase else { return Ok(()) };
+        if self.handshake.is_leaving() {
+            return Ok(());
+        }
+        if self.guard == GuardState::SetBack {
+            return self.handshake.leave(handshake::set_back(), &self.config, effects);
+        }
+        let is_ready = is_ready
+            || self.guard == GuardState::Clear
+                && self.gossip_sender.send_ready(self.delivery.end().index, &self.config, effects)?;
+        match theirs {
+            Ready::Accepted(epoch) if is_ready => self.begin(epoch, effects),
+            _ => {
+                self.phase = Phase::Greeting { is_ready, theirs };
+                Ok(())
+            }
+        }
+    }
+
+    /// Judges the peer's own checkpoints that have come.
+    pub(super) fn checkpoints_shown(&mut self, own: Vec<OwnShown>, effects: &mut Effects<'_>) -> Result<(), End> {
+        if self.is_linked() {
+            self.gossip_receiver.store_held(effects);
+            return own.iter().try_for_each(|shown| self.own_shown(shown, effects));
+        }
+        let shown = own.into_iter().next().unwrap_or_default();
+        let epoch = self.peer_checkpoints.judge_ready(&shown, self.lacks_a_charter())?;
+        self.note_shown(&shown, effects);
+        if let Phase::Greeting { theirs, .. } = &mut self.phase {
+            *theirs = Ready::Accepted(epoch);
+        }
+        Ok(())
+    }
+
+    /// Judges a checkpoint of the peer's own ledger on a link that is up.
+    pub(super) fn own_shown(&mut self, shown: &OwnShown, effects: &mut Effects<'_>) -> Result<(), End> {
+        self.peer_checkpoints.judge(shown, self.lacks_a_charter())?;
+        self.note_shown(shown, effects);
+        effects.set(Timer::Shown, effects.now.after(limits::CHECKPOINT_WITHIN));
+        Ok(())
+    }
+
+    /// Whether the peer goes by a charter that this node lacks. A peer that names a newer one passes it on, so the name alone does not count.
+    fn lacks_a_charter(&self) -> bool {
+        let is_newer = self.handshake.theirs().charter_version > self.config.charters.newest().version;
+        self.handshake.names_another_charter(&self.config) && (!is_newer || self.charters.has_come())
+    }
+
+    /// Begins to deliver and to read. The peer's ledger is in this epoch.
+    fn begin(&mut self, epoch: Epoch, effects: &mut Effects<'_>) -> Result<(), End> {
+        self.phase = Phase::Linked { since: effects.now.mono_nanos };
+        effects.note(PeerChange::Linked);
+        let stored = self.handshake.stored();
+        self.reception = Reception::new(stored.received, self.config.window);
+        let give_back = self.give_back_range(epoch);
+        if let Some(GiveBackRange { epoch, .. }) = give_back
+            && stored.reset.is_none_or(|(declared, _)| declared != epoch)
+        {
+            effects.act(Action::Warn(Warning::Undeclared(epoch)));
+        }
+        self.gossip_receiver.store_held(effects);
+        self.gossip_sender.begin(stored.gossiped, effects);
+        effects.set(Timer::Shown, effects.now.after(limits::CHECKPOINT_WITHIN));
+        self.undelivered = Some(give_back);
+        Ok(())
+    }
+
+    /// Whether the peer passes on a charter that this node lacks. Only that charter may list the keys of its receipts, and the link is made anew
+    /// when the charter comes into force.
+    pub(super) fn awaits_charters(&self) -> bool {
+        let is_behind = self.handshake.theirs().charter_version > self.config.charters.newest().version;
+        is_behind && self.charters.may_change()
+    }
+
+    /// The entries that came from the peer before its ledger began a new epoch, if it has. They are sent back to it.
+    fn give_back_range(&self, shown: Epoch) -> Option<GiveBackRange> {
+        let (reset, size) = (self.handshake.stored().reset, self.delivery.end().index);
+        GiveBack::range(shown, reset, size).map(|(epoch, before)| GiveBackRange { epoch, before })
+    }
+
+    /// Reports whether the peer's checkpoints have a time, if this is a change.
+    fn note_shown(&mut self, shown: &OwnShown, effects: &mut Effects<'_>) {
+        if let Some(has_time) = self.peer_checkpoints.has_time(shown) {
+            effects.note(PeerChange::Shown { has_time });
+        }
+    }
+}
+
+/// The end of a link on which one of the two sides did not get ready. This is no fault: its node waits for its peers or for its operator.
+pub(super) fn not_ready() -> End {
+    let reason = format!("one of the two nodes was not ready within {} s: link again", READY_WITHIN.as_secs());
+    End::Fault(FaultCode::Superseded, reason)
+}
