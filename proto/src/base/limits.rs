@@ -47,6 +47,9 @@ pub const GOSSIP_CHECKPOINTS: usize = 16;
 pub const GOSSIP_BURST_FRAMES: u64 = 8;
 /// Pause between two gossip frames on one link.
 pub const GOSSIP_PAUSE: Duration = Duration::from_secs(60);
+/// A new epoch is at most so many after the last known one: epochs that were begun and lost again may be skipped, because they may have been seen.
+/// What shows a later one proves nothing.
+pub const EPOCHS_AHEAD: u32 = 8;
 /// On a link that is up, each side shows a checkpoint of its own ledger at least this often. A node shows one after a quarter of this time.
 pub const CHECKPOINT_WITHIN: Duration = Duration::from_secs(60 * 60);
 /// A node whose clock is confirmed signs a new checkpoint when the time of the newest one is so old. So the checkpoint that it shows when a link

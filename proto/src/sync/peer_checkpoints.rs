@@ -95,8 +95,12 @@ impl PeerCheckpoints {
         })
     }
 
-    /// The checkpoint must cover everything that the peer delivered and acknowledged before.
+    /// The checkpoint must cover everything that the peer delivered and acknowledged before, and be of no epoch that is too far ahead.
     fn check_extent(&self, checkpoint: &Checkpoint) -> Result<(), End> {
+        let most = self.known.as_ref().map(|known| known.epoch.0.saturating_add(limits::EPOCHS_AHEAD));
+        if let Some(most) = most.filter(|most| checkpoint.epoch.0 > *most) {
+            return Err(self.none(format!("it shows epoch {}, and the latest to believe is {most}", checkpoint.epoch)));
+        }
         let known = self.known.as_ref().map(|known| (known.epoch, known.size));
         let received = self.received.map(|received| (received.epoch, received.index.0));
         let Some((epoch, size)) = known.max(received).filter(|had| (checkpoint.epoch, checkpoint.size) < *had) else {
@@ -179,6 +183,8 @@ mod tests {
             (Some((1, 10)), Some((1, 12)), 1, 12, None),
             (Some((2, 1)), Some((1, 12)), 1, 30, Some(FaultCode::NoCheckpoint)),
             (Some((1, 10)), Some((1, 12)), 2, 1, None),
+            (Some((1, 10)), None, 9, 1, None),
+            (Some((1, 10)), None, 10, 1, Some(FaultCode::NoCheckpoint)),
         ] {
             let known = known.map(|(epoch, size)| checkpoint(epoch, size, None));
             let judged = knowing(known, received).judge_ready(&shown(checkpoint(epoch, size, NOW)), false);

@@ -14,7 +14,8 @@
 //! - a checkpoint that comes late or twice accuses nobody: only signed values are compared, never the order of arrival;
 //! - a checkpoint that contradicts another is never the newest. The finding is returned once for an epoch, and no other checkpoint of that epoch is
 //!   taken;
-//! - at most `CHECKPOINTS_WATCHED` checkpoints of one agency are kept.
+//! - a new epoch ends nothing: the checkpoints of the epochs before it are still compared with each other, and what was found stays found;
+//! - at most `CHECKPOINTS_WATCHED` checkpoints of each of the `EPOCHS_WATCHED` newest epochs of one agency are kept.
 
 mod ledgers;
 
@@ -23,11 +24,15 @@ pub use ledgers::WatchedLedgers;
 use std::collections::BTreeMap;
 
 use crate::base::ids::Epoch;
+use crate::base::limits;
 use crate::tlog::checkpoint::Checkpoint;
 use crate::wire::{self, accusation::Finding};
 
 /// Most checkpoints of one agency that a node remembers until the agency has proved that they are of one ledger.
 const CHECKPOINTS_WATCHED: usize = 16;
+
+/// Most epochs of one agency whose checkpoints a node remembers. Audits read older ones in the ledger.
+const EPOCHS_WATCHED: usize = 4;
 
 /// A verified checkpoint with its note.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,13 +68,19 @@ pub enum Taken {
     Contradicts(Box<Finding>),
 }
 
-/// The watched ledger of one agency, in its newest epoch.
+/// The watched ledgers of one agency, one for each epoch.
 #[derive(Clone, Debug, Default)]
 pub struct Watched {
     newest: Option<VerifiedCheckpoint>,
+    epochs: BTreeMap<Epoch, WatchedEpoch>,
+}
+
+/// The watched ledger of one agency in one epoch.
+#[derive(Clone, Debug, Default)]
+struct WatchedEpoch {
     seen: BTreeMap<u64, Seen>,
-    /// The epoch in which the agency's checkpoints contradicted each other.
-    caught: Option<Epoch>,
+    /// Whether the agency's checkpoints contradicted each other.
+    is_caught: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -90,9 +101,12 @@ impl VerifiedCheckpoint {
         self.checkpoint.is_surely_before(&other.checkpoint)
     }
 
-    /// Whether both have a time, and the time of this one is earlier.
-    fn is_before(&self, other: &Self) -> bool {
-        self.checkpoint.seconds.is_some() && self.says_less_than(other)
+    /// Whether the other, which has fewer leaves or is of an earlier epoch, was signed later.
+    fn is_back_at(&self, other: &Self) -> bool {
+        match self.checkpoint.epoch == other.checkpoint.epoch {
+            true => self.checkpoint.seconds.is_some() && self.says_less_than(other),
+            false => self.is_surely_before(other),
+        }
     }
 
     /// Whether the other has a time, and this one has an earlier one or none.
@@ -109,38 +123,27 @@ impl Watched {
 
     /// Takes a verified checkpoint of the agency.
     pub fn take(&mut self, shown: VerifiedCheckpoint) -> Taken {
-        let epoch = self.newest.as_ref().map(|newest| newest.checkpoint.epoch);
-        // A later epoch begins with its declaration, so no honest agency signs one without leaves. Taking it would end the watch over the epoch
-        // before.
-        if shown.checkpoint.epoch > Epoch::FIRST && shown.checkpoint.size == 0 {
+        let (epoch, size) = shown.extent();
+        // A later epoch begins with its declaration, so no honest agency signs one without leaves.
+        if epoch > Epoch::FIRST && size == 0 || !self.has_room_for(epoch) {
             return Taken::Nothing;
         }
-        if self.caught == Some(shown.checkpoint.epoch) {
+        let watched = self.epochs.entry(epoch).or_default();
+        if watched.is_caught {
             return Taken::Nothing;
         }
-        if let Some(newest) = self.newest.as_ref().filter(|newest| newest.checkpoint.epoch > shown.checkpoint.epoch) {
-            return if newest.is_surely_before(&shown) { Taken::Back } else { Taken::Nothing };
-        }
-        if epoch != Some(shown.checkpoint.epoch) {
-            (self.seen, self.caught) = (BTreeMap::new(), None);
-        } else if let Some(finding) = self.contradiction(&shown) {
-            self.catch();
+        let newest = self.newest.as_ref().filter(|newest| newest.checkpoint.epoch == epoch);
+        if let Some(finding) = watched.contradiction(&shown, newest) {
+            self.catch(epoch);
             return Taken::Contradicts(Box::new(finding));
         }
+        watched.remember(&shown);
+        self.forget_old_epochs();
         let is_back =
-            self.newest.as_ref().is_some_and(|newest| newest.extent() > shown.extent() && newest.is_before(&shown));
-        // The first checkpoint needs no proof, because there is none before it.
-        let is_checked = self.seen.is_empty();
-        let size = shown.checkpoint.size;
-        let seen = self.seen.entry(size).or_insert_with(|| Seen { noted: shown.clone(), is_checked });
-        if seen.noted.checkpoint.seconds.is_none() {
-            seen.noted = shown.clone();
-        }
-        self.make_room();
+            self.newest.as_ref().is_some_and(|newest| newest.extent() > shown.extent() && newest.is_back_at(&shown));
         let is_more = self.newest.as_ref().is_none_or(|newest| newest.extent() < shown.extent());
         let is_later = |newest: &VerifiedCheckpoint| newest.extent() == shown.extent() && newest.says_less_than(&shown);
-        let is_newest = is_more || self.newest.as_ref().is_some_and(is_later);
-        if is_newest {
+        if is_more || self.newest.as_ref().is_some_and(is_later) {
             self.newest = Some(shown);
         }
         match () {
@@ -150,13 +153,16 @@ impl Watched {
         }
     }
 
-    /// The sizes to ask about: the last checked one, and all that the agency has not proved yet. Empty if there is nothing to ask.
+    /// The sizes to ask about: the last checked one, and all that the agency has not proved yet. Empty if there is nothing to ask. An agency proves
+    /// only trees of its present epoch.
     pub fn to_ask(&self) -> Vec<u64> {
-        if self.caught.is_some() || self.seen.values().all(|seen| seen.is_checked) {
+        let newest = self.newest.as_ref().and_then(|newest| self.epochs.get(&newest.checkpoint.epoch));
+        let Some(WatchedEpoch { seen, .. }) = newest.filter(|watched| !watched.is_caught) else { return Vec::new() };
+        if seen.values().all(|seen| seen.is_checked) {
             return Vec::new();
         }
-        let last_checked = self.seen.iter().rev().find(|(_, seen)| seen.is_checked).map(|(size, _)| *size);
-        let unchecked = self.seen.iter().filter(|(_, seen)| !seen.is_checked).map(|(size, _)| *size);
+        let last_checked = seen.iter().rev().find(|(_, seen)| seen.is_checked).map(|(size, _)| *size);
+        let unchecked = seen.iter().filter(|(_, seen)| !seen.is_checked).map(|(size, _)| *size);
         last_checked.into_iter().chain(unchecked).collect()
     }
 
@@ -165,34 +171,53 @@ impl Watched {
         if let Taken::Contradicts(finding) = self.take(tree.clone()) {
             return Some(*finding);
         }
-        if self.caught.is_some()
-            || self.newest.as_ref().map(|newest| newest.checkpoint.epoch) != Some(tree.checkpoint.epoch)
-        {
-            return None;
-        }
+        let epoch = tree.checkpoint.epoch;
+        let watched = self.epochs.get_mut(&epoch).filter(|watched| !watched.is_caught)?;
         for Prefix { size, root, proof } in beginnings {
-            let Some(seen) = self.seen.get_mut(&size) else { continue };
+            let Some(seen) = watched.seen.get_mut(&size) else { continue };
             if seen.noted.checkpoint.root != root {
                 let finding = two_trees(&seen.noted.note, &tree.note, root, &proof);
-                self.catch();
+                self.catch(epoch);
                 return Some(finding);
             }
             seen.is_checked = true;
         }
-        if let Some(seen) = self.seen.get_mut(&tree.checkpoint.size) {
+        if let Some(seen) = watched.seen.get_mut(&tree.checkpoint.size) {
             seen.is_checked = true;
         }
         None
     }
 
-    /// Marks the epoch as contradicted. From now on the newest checkpoint is the last one that was proved consistent with all before it.
-    fn catch(&mut self) {
-        self.caught = self.newest.as_ref().map(|newest| newest.checkpoint.epoch);
-        let checked = self.seen.values().rev().find(|seen| seen.is_checked);
-        self.newest = checked.map(|seen| seen.noted.clone()).or(self.newest.take());
+    /// Whether checkpoints of an epoch are taken: not of one that is too far ahead to be honest, and not of one that was forgotten.
+    fn has_room_for(&self, epoch: Epoch) -> bool {
+        let is_credible =
+            self.newest.as_ref().is_none_or(|newest| epoch.0 <= newest.checkpoint.epoch.0 + limits::EPOCHS_AHEAD);
+        let oldest = self.epochs.keys().next().filter(|_| self.epochs.len() >= EPOCHS_WATCHED);
+        is_credible && oldest.is_none_or(|oldest| epoch >= *oldest)
     }
 
-    fn contradiction(&self, shown: &VerifiedCheckpoint) -> Option<Finding> {
+    fn forget_old_epochs(&mut self) {
+        while self.epochs.len() > EPOCHS_WATCHED {
+            self.epochs.pop_first();
+        }
+    }
+
+    /// Marks the epoch as contradicted. If it is the newest one, the newest checkpoint is from now on the last one of it that was proved consistent
+    /// with all before it.
+    fn catch(&mut self, epoch: Epoch) {
+        let Some(watched) = self.epochs.get_mut(&epoch) else { return };
+        watched.is_caught = true;
+        if self.newest.as_ref().is_some_and(|newest| newest.checkpoint.epoch == epoch) {
+            let checked = watched.seen.values().rev().find(|seen| seen.is_checked);
+            self.newest = checked.map(|seen| seen.noted.clone()).or(self.newest.take());
+        }
+    }
+}
+
+impl WatchedEpoch {
+    /// The contradiction between a checkpoint and those that were seen, if there is one. `newest` is the newest checkpoint of the epoch: its time
+    /// may be later than the first one that was seen of its tree.
+    fn contradiction(&self, shown: &VerifiedCheckpoint, newest: Option<&VerifiedCheckpoint>) -> Option<Finding> {
         let size = shown.checkpoint.size;
         if let Some(Seen { noted, .. }) = self.seen.get(&size)
             && noted.checkpoint.root != shown.checkpoint.root
@@ -203,12 +228,24 @@ impl Watched {
             let (earlier, later) = (earlier.note.clone(), later.note.clone());
             Finding::RolledBack(wire::RolledBack { earlier, later })
         };
-        let mut all = self.seen.values().map(|seen| &seen.noted).chain(&self.newest);
+        let mut all = self.seen.values().map(|seen| &seen.noted).chain(newest);
         all.find_map(|seen| match seen.checkpoint.size.cmp(&size) {
             std::cmp::Ordering::Greater if seen.is_surely_before(shown) => Some(rolled_back(seen, shown)),
             std::cmp::Ordering::Less if shown.is_surely_before(seen) => Some(rolled_back(shown, seen)),
             _ => None,
         })
+    }
+
+    /// Remembers a checkpoint that contradicts no other.
+    fn remember(&mut self, shown: &VerifiedCheckpoint) {
+        // The first checkpoint needs no proof, because there is none before it.
+        let is_checked = self.seen.is_empty();
+        let new = || Seen { noted: shown.clone(), is_checked };
+        let seen = self.seen.entry(shown.checkpoint.size).or_insert_with(new);
+        if seen.noted.checkpoint.seconds.is_none() {
+            seen.noted = shown.clone();
+        }
+        self.make_room();
     }
 
     /// Drops checkpoints beyond the limit: first the oldest checked one, except the last checked. If there is none, the second smallest unchecked

@@ -193,16 +193,23 @@ impl Signer<'_> {
 }
 
 impl Compared {
-    /// Compares a proof with the ledger here. `None` if it does not bear this node's signature.
+    /// Compares a proof with the ledger here. `None` if it does not bear this node's signature, or shows an epoch so late that no honest node has begun
+    /// it. With a stolen key anybody could show such an epoch, and no later one could be begun.
     ///
     /// # Errors
     /// When the ledger cannot be read.
     pub fn of<T: OwnTree>(proof: &Proof, signer: Signer<'_>, tree: &T) -> Result<Option<Self>, T::Error> {
         let Some(ShownLedger { extent, signed_at, content }) = proof.shown(signer) else { return Ok(None) };
+        let ours = tree.extent();
+        let is_signed = matches!(proof, Proof::Checkpoint(_) | Proof::Entry(_));
+        // A ledger without leaves says nothing of its epoch.
+        if is_signed && ours.size > 0 && extent.epoch.0 > ours.epoch.0.saturating_add(limits::EPOCHS_AHEAD) {
+            return Ok(None);
+        }
         let relation = match content {
             // This proof has no size in leaves, so the ends are compared.
-            Content::End(end) if extent.epoch == tree.extent().epoch && tree.end() < end => Relation::Longer,
-            content => Relation::of(tree.extent(), extent, || content.is_in(tree, extent.size))?,
+            Content::End(end) if extent.epoch == ours.epoch && tree.end() < end => Relation::Longer,
+            content => Relation::of(ours, extent, || content.is_in(tree, extent.size))?,
         };
         Ok(Some(Self { shown: extent, relation, signed_at }))
     }

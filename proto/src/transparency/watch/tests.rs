@@ -37,6 +37,11 @@ fn rolled_back(earlier: &VerifiedCheckpoint, later: &VerifiedCheckpoint) -> Find
     Finding::RolledBack(wire::RolledBack { earlier: earlier.note.clone(), later: later.note.clone() })
 }
 
+/// Whether the newest epoch is contradicted.
+fn is_caught(watched: &Watched) -> bool {
+    watched.epochs.values().next_back().is_some_and(|newest| newest.is_caught)
+}
+
 #[test]
 fn checkpoints_that_come_late_or_twice_or_in_any_order_accuse_nobody() {
     let all = [honest(10, 100), honest(10, 160), honest(20, 160), honest(30, 300)];
@@ -65,7 +70,7 @@ fn fewer_leaves_at_a_later_time_are_a_roll_back_in_every_order_of_arrival() {
     let (long, short) = (honest(20, 100), honest(10, 701));
     let mut watched = having(std::slice::from_ref(&long));
     assert_eq!(finding(watched.take(short.clone())), rolled_back(&long, &short));
-    assert_eq!((watched.newest(), watched.caught.is_some()), (Some(&long), true), "it is never the newest");
+    assert_eq!((watched.newest(), is_caught(&watched)), (Some(&long), true), "it is never the newest");
     let mut watched = having(std::slice::from_ref(&short));
     assert_eq!(finding(watched.take(long.clone())), rolled_back(&long, &short));
     assert_eq!(watched.newest(), Some(&short));
@@ -117,11 +122,36 @@ fn an_agency_that_was_caught_is_not_accused_again_before_a_new_epoch() {
     assert_eq!((watched.take(honest(30, 1500)), watched.newest()), (Taken::Nothing, Some(&honest(20, 100))));
     assert!(watched.to_ask().is_empty());
     let new = noted(Epoch(2), 3, 1, 200);
-    assert_eq!((watched.take(new.clone()), watched.caught.is_some()), (Taken::Newest, false));
+    assert_eq!((watched.take(new.clone()), is_caught(&watched)), (Taken::Newest, false));
     assert_eq!(watched.newest(), Some(&new));
-    assert_eq!(watched.take(honest(9, 800)), Taken::Nothing, "the old epoch is history");
-    assert_eq!(watched.take(honest(9, 801)), Taken::Back);
+    assert_eq!(watched.take(honest(9, 801)), Taken::Nothing, "and not in the old one");
     assert_eq!(watched.newest(), Some(&new));
+}
+
+#[test]
+fn a_new_epoch_ends_the_watch_over_no_earlier_one() {
+    let mut watched = having(&[honest(10, 100), noted(Epoch(2), 3, 3, 900)]);
+    assert_eq!(watched.take(honest(9, 300)), Taken::Nothing, "it may have been signed before");
+    assert_eq!(watched.take(honest(9, 600)), Taken::Nothing);
+    assert_eq!(watched.take(noted(Epoch(1), 11, 11, 1501)), Taken::Back, "it signs in an epoch that is over");
+    let other = noted(Epoch(1), 10, 77, 120);
+    assert_eq!(finding(watched.take(other.clone())), two_trees(&honest(10, 100).note, &other.note, [77; 32], &[]));
+    assert_eq!((watched.take(honest(9, 2000)), is_caught(&watched)), (Taken::Nothing, false), "only that epoch is caught");
+    assert_eq!(watched.newest(), Some(&noted(Epoch(2), 3, 3, 900)));
+    finding(watched.take(noted(Epoch(2), 3, 78, 900)));
+}
+
+#[test]
+fn a_few_epochs_are_remembered_and_none_that_is_too_far_ahead() {
+    let mut watched = having(&[honest(10, 100)]);
+    assert_eq!(watched.take(noted(Epoch(10), 1, 1, 200)), Taken::Nothing);
+    assert_eq!(watched.take(noted(Epoch(9), 1, 1, 200)), Taken::Newest);
+    for epoch in 10..13 {
+        assert_eq!(watched.take(noted(Epoch(epoch), 1, 1, 200)), Taken::Newest);
+    }
+    assert_eq!(watched.epochs.keys().copied().collect::<Vec<_>>(), [9, 10, 11, 12].map(Epoch));
+    assert_eq!(watched.take(noted(Epoch(1), 10, 77, 100)), Taken::Nothing);
+    assert_eq!(watched.epochs.len(), 4);
 }
 
 #[test]
@@ -151,7 +181,7 @@ fn an_answer_whose_tree_begins_with_other_leaves_is_a_fork_and_the_last_checked_
     let beginnings = vec![beginning(10, 10), beginning(20, 99)];
     let expected = two_trees(&honest(20, 200).note, &tree.note, [99; 32], &[[20; 32]]);
     assert_eq!(watched.answered(tree, beginnings), Some(expected));
-    assert_eq!((watched.newest(), watched.caught.is_some()), (Some(&honest(10, 100)), true));
+    assert_eq!((watched.newest(), is_caught(&watched)), (Some(&honest(10, 100)), true));
 }
 
 #[test]
