@@ -1,11 +1,11 @@
-//! The folder of evidence: one file for each finding. A file needs no other file, so a copy of it can be given to others. A finding of dishonesty
+//! The folder of evidence: one file for each finding, named by the finding's id. A file needs no other file, so a copy of it can be given to others. A finding of dishonesty
 //! also raises an alarm.
 //!
 //! Must not judge anything: the statement comes from proto's judge.
 //!
 //! Invariants:
 //! - a file exists as a whole or not at all;
-//! - the same accusation is kept once;
+//! - a finding is kept once, and its file stays as it is when the finding is found again. Only the file of `unresponsive` is replaced;
 //! - a full folder takes no more files, and reports that.
 
 use std::io;
@@ -14,9 +14,7 @@ use std::path::{Path, PathBuf};
 use data_encoding::HEXLOWER;
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::key::SigningKey;
-use sinergi_proto::transparency::evidence::{
-    Evidence, EvidenceError, Opened, Statement, accusation_id, accusations_of,
-};
+use sinergi_proto::transparency::evidence::{Evidence, EvidenceError, Finding, Opened, Statement, accusations_of};
 use sinergi_proto::wire;
 
 use crate::base::alarms::Alarms;
@@ -27,6 +25,8 @@ use crate::storage::charters::CharterStore;
 /// Largest number of files.
 const FILES: usize = 10_000;
 const ENDING: &str = "evidence";
+/// Number of bytes of a finding's id in the name of its file.
+const ID_BYTES: usize = 8;
 
 /// The folder in which a node keeps evidence. The node signs each file as the accuser. Cheap to clone.
 #[derive(Clone)]
@@ -85,7 +85,7 @@ impl EvidenceFolder {
     pub(crate) fn keep(&self, accusation: &wire::Accusation, statement: &Statement) -> Option<String> {
         let Statement { finding, accused, text, .. } = statement;
         let topic = format!("audit {accused}");
-        match self.write(accusation, finding.name()) {
+        match self.write(accusation, statement) {
             Ok(id) => {
                 if finding.is_dishonest() {
                     let advice = "show it to your supervisor and to an oversight agency";
@@ -107,12 +107,13 @@ impl EvidenceFolder {
     }
 
     /// Writes an accusation to a file, and returns the file's name without the ending.
-    fn write(&self, accusation: &wire::Accusation, finding: &str) -> Result<String, FolderError> {
-        let digest = HEXLOWER.encode(&accusation_id(accusation)[..8]);
-        let id = format!("{}-{finding}-{digest}", accusation.accused);
+    fn write(&self, accusation: &wire::Accusation, statement: &Statement) -> Result<String, FolderError> {
+        let Statement { finding, accused, .. } = statement;
+        let id = format!("{accused}-{finding}-{}", HEXLOWER.encode(&statement.id[..ID_BYTES]));
         let path = self.path(&id);
         let io = |source| FolderError::Io { path: path.clone(), source };
-        if path.try_exists().map_err(io)? {
+        // The newest silence says the most; of all other findings the first proof is as good as any.
+        if *finding != Finding::Unresponsive && path.try_exists().map_err(io)? {
             return Ok(id);
         }
         std::fs::create_dir_all(&self.folder).map_err(io)?;

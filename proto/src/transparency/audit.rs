@@ -37,7 +37,7 @@ pub mod schedule;
 mod shown;
 mod suspicions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use self::answer::NoProof;
 use self::holdings::Holdings;
@@ -322,7 +322,7 @@ impl Audit {
     }
 }
 
-/// The suspicions that the judge confirms: proven findings first, and of each kind at most [`FINDINGS_OF_A_KIND`].
+/// The suspicions that the judge confirms: proven findings first, each finding once, and of each kind at most [`FINDINGS_OF_A_KIND`].
 fn judged(
     agency: &AgencyId,
     suspicions: Vec<Kind>,
@@ -338,7 +338,8 @@ fn judged(
     };
     let mut findings: Vec<_> = suspicions.into_iter().filter_map(accuse).collect();
     findings.sort_by_key(|(_, statement)| (!statement.finding.is_proven(), statement.finding));
-    findings.dedup_by(|(_, one), (_, other)| one == other);
+    let mut ids = BTreeSet::new();
+    findings.retain(|(_, statement)| ids.insert(statement.id));
     let mut of_kind = BTreeMap::<Finding, usize>::new();
     findings.retain(|(_, statement)| {
         let count = of_kind.entry(statement.finding).or_default();

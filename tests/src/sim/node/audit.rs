@@ -13,7 +13,7 @@ use sinergi_proto::sync::Reply;
 use sinergi_proto::transparency::audit::holdings::Assignment;
 use sinergi_proto::transparency::audit::schedule::Schedule;
 use sinergi_proto::transparency::audit::{Audit, Audited, Scope};
-use sinergi_proto::transparency::evidence::{Judge, Statement, accusation_id};
+use sinergi_proto::transparency::evidence::{Judge, Statement};
 use sinergi_proto::transparency::proofs::{SignedTree, prove};
 use sinergi_proto::wire::{self, accusation::Finding};
 
@@ -34,7 +34,7 @@ pub(super) struct Audits {
     running: Option<Running>,
     /// The time of the last commitment to other agencies' checkpoints.
     witnessed: u64,
-    /// The evidence files beside the ledger, by the id of the accusation.
+    /// The evidence files beside the ledger, by the id of the finding.
     evidence: BTreeMap<[u8; 32], Evidence>,
 }
 
@@ -170,7 +170,7 @@ impl Node {
     }
 
     fn keep_evidence(&mut self, accusation: wire::Accusation, statement: Statement, at: u64) {
-        let id = accusation_id(&accusation);
+        let id = statement.id;
         self.audits.evidence.entry(id).or_insert(Evidence { accusation, statement, at });
     }
 
