@@ -3,9 +3,10 @@
 //! Must not decide which questions are asked, nor whether an answer is a finding.
 //!
 //! ```text
-//! records.rs    the own ledger and store, as an audit reads them
-//! folder.rs     evidence files of the node
-//! schedule.rs   audits without an operator
+//! records.rs         the own ledger and store, as an audit reads them
+//! folder.rs          the node's evidence: signs, keeps, lists and exports it
+//! evidence_files.rs  the names of evidence files, and how many there may be
+//! schedule.rs        audits without an operator
 //! ```
 //!
 //! Invariants:
@@ -13,13 +14,15 @@
 //! - memory and the number of questions are bounded by the own ledger and by the tree that the agency shows.
 
 mod checkpoints;
+mod evidence_files;
 mod folder;
 mod records;
 mod schedule;
 mod witness;
 
 pub use checkpoints::CheckpointChecks;
-pub use folder::{EvidenceFile, EvidenceFolder, FolderError};
+pub use evidence_files::FolderError;
+pub use folder::{EvidenceFile, EvidenceFolder};
 pub use schedule::{keep_auditing, schedule_file};
 pub use sinergi_proto::transparency::audit::{Audited, Progress, Scope};
 pub use witness::keep_witnessing;

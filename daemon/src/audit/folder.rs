@@ -4,34 +4,29 @@
 //! Must not judge anything: the statement comes from proto's judge.
 //!
 //! Invariants:
-//! - a file exists as a whole or not at all;
 //! - a finding is kept once, and its file stays as it is when the finding is found again. Only the file of `unresponsive` is replaced;
-//! - a full folder takes no more files, and reports that.
+//! - a finding for which there is no room is not kept, and an alarm says so.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
-use data_encoding::HEXLOWER;
+use parking_lot::Mutex;
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::key::SigningKey;
-use sinergi_proto::transparency::evidence::{Evidence, EvidenceError, Finding, Opened, Statement, accusations_of};
+use sinergi_proto::transparency::evidence::{Evidence, Opened, Statement, accusations_of};
 use sinergi_proto::wire;
 
+use super::evidence_files::{EvidenceFiles, FileName, FolderError, Room};
 use crate::base::alarms::Alarms;
-use crate::base::atomic_file;
 use crate::base::time::now_millis;
 use crate::storage::charters::CharterStore;
-
-/// Largest number of files.
-const FILES: usize = 10_000;
-const ENDING: &str = "evidence";
-/// Number of bytes of a finding's id in the name of its file.
-const ID_BYTES: usize = 8;
 
 /// The folder in which a node keeps evidence. The node signs each file as the accuser. Cheap to clone.
 #[derive(Clone)]
 pub struct EvidenceFolder {
-    folder: PathBuf,
+    files: Arc<EvidenceFiles>,
+    /// Held while a file is written, because the number of files is bounded.
+    writing: Arc<Mutex<()>>,
     accuser: AgencyId,
     key: SigningKey,
     charter_store: CharterStore,
@@ -47,37 +42,11 @@ pub struct EvidenceFile {
     pub opened: Opened,
 }
 
-/// Evidence cannot be kept or read.
-#[derive(Debug, thiserror::Error)]
-pub enum FolderError {
-    /// A system call failed.
-    #[error("evidence file {}: {source}", path.display())]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// The file does not hold valid evidence.
-    #[error("evidence file {}: {source}", path.display())]
-    Evidence {
-        /// The file.
-        path: PathBuf,
-        /// The rule that it breaks.
-        source: EvidenceError,
-    },
-    /// There is no such file.
-    #[error("there is no evidence {0:?}: see `sinergi evidence list`")]
-    Unknown(String),
-    /// The folder holds too many files.
-    #[error("{} holds {FILES} evidence files already: move some elsewhere", .0.display())]
-    Full(PathBuf),
-}
-
 impl EvidenceFolder {
     /// The folder in a node's data folder. `accuser` is the node's agency, and `key` is the key that signs its entries.
     pub fn of(data: &Path, accuser: AgencyId, key: SigningKey, charter_store: CharterStore, alarms: Alarms) -> Self {
-        Self { folder: data.join("evidence"), accuser, key, charter_store, alarms }
+        let files = Arc::new(EvidenceFiles { folder: data.join("evidence") });
+        Self { files, writing: Arc::default(), accuser, key, charter_store, alarms }
     }
 
     /// Keeps a finding as evidence, and raises an alarm if it accuses an agency of dishonesty. Returns the name of the file; `None` if it could not
@@ -108,22 +77,13 @@ impl EvidenceFolder {
 
     /// Writes an accusation to a file, and returns the file's name without the ending.
     fn write(&self, accusation: &wire::Accusation, statement: &Statement) -> Result<String, FolderError> {
-        let Statement { finding, accused, .. } = statement;
-        let id = format!("{accused}-{finding}-{}", HEXLOWER.encode(&statement.id[..ID_BYTES]));
-        let path = self.path(&id);
-        let io = |source| FolderError::Io { path: path.clone(), source };
-        // The newest silence says the most; of all other findings the first proof is as good as any.
-        if *finding != Finding::Unresponsive && path.try_exists().map_err(io)? {
-            return Ok(id);
+        let name = FileName::of(statement);
+        let _one_at_a_time = self.writing.lock();
+        let room = self.files.room(&name)?;
+        if room != Room::Kept {
+            self.files.write(&name, room, &self.signed(now_millis(), vec![accusation.clone()]))?;
         }
-        std::fs::create_dir_all(&self.folder).map_err(io)?;
-        if self.names()?.len() >= FILES {
-            return Err(FolderError::Full(self.folder.clone()));
-        }
-        let accusations = vec![accusation.clone()];
-        let file = self.signed(now_millis(), accusations);
-        atomic_file::replace(&path, &file).map_err(io)?;
-        Ok(id)
+        Ok(name.as_str().to_owned())
     }
 
     /// All evidence, in the order of names. A file without valid evidence is left out and logged.
@@ -132,7 +92,7 @@ impl EvidenceFolder {
     /// The folder cannot be read.
     pub fn list(&self) -> Result<Vec<EvidenceFile>, FolderError> {
         let mut kept = Vec::new();
-        for id in self.names()? {
+        for id in self.files.names()? {
             match self.open(&id) {
                 Ok((_, opened)) => kept.push(EvidenceFile { id, opened }),
                 Err(error) => tracing::warn!("{error}"),
@@ -151,7 +111,7 @@ impl EvidenceFolder {
         for id in ids {
             let (file, opened) = self.open(id)?;
             made_at = opened.made_at.max(made_at);
-            let evidence = |source| FolderError::Evidence { path: self.path(id), source };
+            let evidence = |source| FolderError::Evidence { path: self.files.path(id), source };
             accusations.extend(accusations_of(&file).map_err(evidence)?);
         }
         Ok(self.signed(made_at, accusations))
@@ -164,36 +124,13 @@ impl EvidenceFolder {
 
     fn open(&self, id: &str) -> Result<(Vec<u8>, Opened), FolderError> {
         let unknown = || FolderError::Unknown(id.chars().take(120).collect());
-        if !self.names()?.iter().any(|name| name == id) {
+        if !self.files.names()?.iter().any(|name| name == id) {
             return Err(unknown());
         }
-        let path = self.path(id);
+        let path = self.files.path(id);
         let file = std::fs::read(&path).map_err(|source| FolderError::Io { path: path.clone(), source })?;
         let opened = Opened::judge(&file, &self.charter_store.newest());
         let opened = opened.map_err(|source| FolderError::Evidence { path, source })?;
         Ok((file, opened))
-    }
-
-    fn path(&self, id: &str) -> PathBuf {
-        self.folder.join(format!("{id}.{ENDING}"))
-    }
-
-    fn names(&self) -> Result<Vec<String>, FolderError> {
-        let io = |source| FolderError::Io { path: self.folder.clone(), source };
-        let entries = match std::fs::read_dir(&self.folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            read => read.map_err(io)?,
-        };
-        let mut names = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(io)?.path();
-            if path.extension().is_some_and(|ending| ending == ENDING)
-                && let Some(name) = path.file_stem().and_then(|name| name.to_str())
-            {
-                names.push(name.to_owned());
-            }
-        }
-        names.sort_unstable();
-        Ok(names)
     }
 }

@@ -140,8 +140,9 @@ fn finding(statement: Statement, evidence: String) -> operator_api::AuditFinding
 fn folder_status(error: &FolderError) -> Status {
     match error {
         FolderError::Unknown(_) => Status::not_found(error.to_string()),
-        FolderError::Io { .. } | FolderError::Evidence { .. } | FolderError::Full(_) => {
-            Status::internal(error.to_string())
-        }
+        FolderError::Io { .. }
+        | FolderError::Evidence { .. }
+        | FolderError::Full(_)
+        | FolderError::FullOfOne { .. } => Status::internal(error.to_string()),
     }
 }

@@ -64,6 +64,25 @@ pub enum Finding {
 }
 
 impl Finding {
+    const ALL: [Self; 11] = [
+        Self::Forked,
+        Self::RolledBack,
+        Self::Omitted,
+        Self::Concealed,
+        Self::BackDated,
+        Self::Withheld,
+        Self::Unsigned,
+        Self::Undelivered,
+        Self::Unanswered,
+        Self::Misreported,
+        Self::Unresponsive,
+    ];
+
+    /// The kind with this [`Self::name`].
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|finding| finding.name() == name)
+    }
+
     /// The stable name, in lower case.
     pub fn name(self) -> &'static str {
         match self {
