@@ -126,9 +126,15 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
         keeping.await;
         Ok(())
     });
+    let (alarms, storing) = (parts.alarms.clone(), parts.alarms.clone().keep_stored(parts.stop.clone()));
+    tasks.spawn(async move {
+        storing.await;
+        Ok(())
+    });
     tracing::info!(agency = %config.agency, socket = %config.operator.socket.display(), "the node is up");
     let ended = wait_and_drain(config, parts.stop, tasks, parts.writer, writer_thread).await;
     mark.write();
+    alarms.store();
     ended
 }
 

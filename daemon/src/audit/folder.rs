@@ -17,7 +17,7 @@ use sinergi_proto::transparency::evidence::{Evidence, Opened, Statement, accusat
 use sinergi_proto::wire;
 
 use super::evidence_files::{EvidenceFiles, FileName, FolderError, Room};
-use crate::base::alarms::Alarms;
+use crate::base::alarms::{AlarmKind, Alarms};
 use crate::base::time::now_millis;
 use crate::storage::charters::CharterStore;
 
@@ -49,41 +49,43 @@ impl EvidenceFolder {
         Self { files, writing: Arc::default(), accuser, key, charter_store, alarms }
     }
 
-    /// Keeps a finding as evidence, and raises an alarm if it accuses an agency of dishonesty. Returns the name of the file; `None` if it could not
-    /// be kept.
+    /// Keeps a finding as evidence. A new finding that accuses an agency of dishonesty raises an alarm, and so does one that cannot be kept. Returns
+    /// the name of the file; `None` if it could not be kept. Blocks.
     pub(crate) fn keep(&self, accusation: &wire::Accusation, statement: &Statement) -> Option<String> {
-        let Statement { finding, accused, text, .. } = statement;
-        let topic = format!("audit {accused}");
-        match self.write(accusation, statement) {
-            Ok(id) => {
-                if finding.is_dishonest() {
-                    let advice = "show it to your supervisor and to an oversight agency";
-                    let what = format!(
-                        "{accused} {finding}: {text} `sinergi evidence export {id}` writes the evidence; {advice}"
-                    );
-                    self.alarms.raise(topic, what);
-                } else {
-                    tracing::info!(peer = %accused, evidence = id, "{finding}: {text}");
-                }
-                Some(id)
-            }
-            Err(error) => {
-                let what = format!("{accused} {finding}: {text} The evidence could not be kept: {error}");
-                self.alarms.raise(topic, what);
-                None
-            }
-        }
-    }
-
-    /// Writes an accusation to a file, and returns the file's name without the ending.
-    fn write(&self, accusation: &wire::Accusation, statement: &Statement) -> Result<String, FolderError> {
         let name = FileName::of(statement);
         let _one_at_a_time = self.writing.lock();
-        let room = self.files.room(&name)?;
-        if room != Room::Kept {
-            self.files.write(&name, room, &self.signed(now_millis(), vec![accusation.clone()]))?;
+        let kept = match self.files.room(&name) {
+            // The operator was told when it was found first, and may have confirmed that.
+            Ok(Room::Kept) => Ok(()),
+            Ok(room) => {
+                // A crash right here leaves an alarm without evidence, and the next audit finds it again. In the other order nobody would be told.
+                self.tell(statement, name.as_str());
+                self.files.write(&name, room, &self.signed(now_millis(), vec![accusation.clone()]))
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = kept {
+            let Statement { finding, accused, text, .. } = statement;
+            let what = format!("{accused} {finding}: {text} The evidence could not be kept: {error}");
+            let topic = if finding.is_dishonest() { topic(statement) } else { AlarmKind::Evidence.about(accused) };
+            self.alarms.raise(topic, what);
+            return None;
         }
-        Ok(name.as_str().to_owned())
+        Some(name.as_str().to_owned())
+    }
+
+    /// Tells the operator of a new finding.
+    fn tell(&self, statement: &Statement, name: &str) {
+        let Statement { finding, accused, text, .. } = statement;
+        if finding.is_dishonest() {
+            let advice = "show it to your supervisor and to an oversight agency";
+            let what =
+                format!("{accused} {finding}: {text} `sinergi evidence export {name}` writes the evidence; {advice}");
+            self.alarms.raise(topic(statement), what);
+            self.alarms.store();
+        } else {
+            tracing::info!(peer = %accused, evidence = name, "{finding}: {text}");
+        }
     }
 
     /// All evidence, in the order of names. A file without valid evidence is left out and logged.
@@ -133,4 +135,9 @@ impl EvidenceFolder {
         let opened = opened.map_err(|source| FolderError::Evidence { path, source })?;
         Ok((file, opened))
     }
+}
+
+/// The topic of the alarm: one for each kind of finding against an agency, so that a later and lesser finding does not hide a graver one.
+fn topic(statement: &Statement) -> String {
+    AlarmKind::Audit.about(format_args!("{} {}", statement.accused, statement.finding))
 }
