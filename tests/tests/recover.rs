@@ -182,6 +182,9 @@ async fn stops_signing(federation: &TestFederation, size: u64, by: &str) {
     assert_eq!(refused.code, 4, "{refused:?}");
     assert!(refused.err.contains("set back") && refused.err.contains("sinergi recover"), "{refused:?}");
     assert_eq!(run_on(&folder, &["ledger", "checkpoint"]).code, 4, "no checkpoint is signed either");
+    let audit = run_on(&folder, &["audit", "--all"]);
+    assert!(audit.code == 4 && audit.err.contains("accuses nobody"), "{audit:?}");
+    assert!(!folder.join("evidence").exists(), "a node that lacks its own entries accuses nobody");
     let check = run_on(&folder, &["status", "--check"]);
     assert!(check.code == 5 && check.out.contains("set back"), "{check:?}");
     assert_eq!(city.status().await.ledger_size, size, "nothing was written");

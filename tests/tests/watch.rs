@@ -86,8 +86,10 @@ async fn a_finding_is_an_alarm_over_restarts_until_the_operator_confirms_it_and_
     let mut stage = Stage::set().await;
     let (one, other) = (ledger(0..5), ledger([0, 1, 2, 3, 99]));
     let first = linked(&stage, PROVINCE, one.signed(&stage.impostor.member, seconds() - 60)).await;
+    let province = stage.federation.node(PROVINCE).await;
+    province.sees_peer(LIAR, |peer| peer.peer_size == 5).await;
     let second = linked(&stage, PROVINCE, other.signed(&stage.impostor.member, seconds() - 60)).await;
-    sees_alarm(&stage.federation.node(PROVINCE).await, &[LIAR, "forked", "evidence export"]).await;
+    sees_alarm(&province, &[LIAR, "forked", "evidence export"]).await;
     drop((first, second));
     let folder = stage.federation.folder_of(PROVINCE);
     let has_alarm = || {

@@ -264,6 +264,7 @@ fn documents() -> String {
         checked: 5,
         of_earlier_epochs: 6,
         findings: vec![finding()],
+        unfinished: text("unfinished"),
     };
     [
         both::<_, Lodged>("lodged", lodged),
