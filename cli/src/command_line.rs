@@ -53,7 +53,7 @@ pub enum Command {
     Complaint(complaint::Command),
     /// Show the node on one screen, alarms first
     Status(status::StatusArgs),
-    /// Vouch for something that the node cannot know by itself
+    /// Vouch for something that the node cannot know by itself, or confirm that you have seen an alarm
     #[command(subcommand)]
     Confirm(confirm::Command),
     /// Show the links to other agencies

@@ -3,32 +3,38 @@
 //! Must not decide which questions are asked, nor whether an answer is a finding.
 //!
 //! ```text
-//! records.rs    the own ledger and store, as an audit reads them
-//! folder.rs     evidence files of the node
-//! schedule.rs   audits without an operator
+//! records.rs         the own ledger and store, as an audit reads them
+//! folder.rs          the node's evidence: signs, keeps, lists and exports it
+//! evidence_files.rs  the names of evidence files, and how many there may be
+//! schedule.rs        audits without an operator
 //! ```
 //!
 //! Invariants:
 //! - an audit reads: it writes nothing but evidence files, and sends nothing but questions;
+//! - a failure of this node or of the link accuses nobody, and a node that may not sign accuses nobody;
 //! - memory and the number of questions are bounded by the own ledger and by the tree that the agency shows.
 
 mod checkpoints;
+mod evidence_files;
 mod folder;
 mod records;
 mod schedule;
 mod witness;
 
 pub use checkpoints::CheckpointChecks;
-pub use folder::{EvidenceFile, EvidenceFolder, FolderError};
+pub use evidence_files::FolderError;
+pub use folder::{EvidenceFile, EvidenceFolder};
 pub use schedule::{keep_auditing, schedule_file};
 pub use sinergi_proto::transparency::audit::{Audited, Progress, Scope};
 pub use witness::keep_witnessing;
 
 use sinergi_proto::base::ids::AgencyId;
-use sinergi_proto::transparency::audit::Audit;
+use sinergi_proto::transparency::audit::{Audit, NoAnswer};
+use sinergi_proto::transparency::rollback_guard::GuardState;
 
 use crate::base::time::now_millis;
 use crate::peers::{Peers, Unanswered};
+use crate::rollback_guard::GuardService;
 use crate::storage::charters::CharterStore;
 use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::outbox::Outbox;
@@ -37,9 +43,15 @@ use records::OwnRecords;
 /// An audit was not possible, or was not finished.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
-    /// The agency is not a peer of this node.
+    /// The agency could not be asked. It is accused of nothing.
     #[error(transparent)]
-    NotAdjacent(Unanswered),
+    NotAsked(Unanswered),
+    /// This node may not sign, so it accuses nobody.
+    #[error(
+        "this node signs nothing now, because its ledger was set back or may be an old copy, so it accuses nobody either: see `sinergi status`; \
+         nobody was audited"
+    )]
+    MayNotSign,
     /// This node's own data cannot be read.
     #[error("this node's own data: {0}")]
     Own(#[from] OwnDataError),
@@ -57,19 +69,32 @@ pub struct Auditor {
     own: AgencyId,
     peers: Peers,
     charter_store: CharterStore,
+    guard: GuardService,
     records: OwnRecords,
 }
 
 impl Auditor {
-    /// The auditor of this agency.
-    pub fn new(own: AgencyId, peers: Peers, outbox: Outbox, charter_store: CharterStore) -> Self {
-        Self { own, peers, records: OwnRecords::new(outbox, charter_store.clone()), charter_store }
+    /// The auditor of this agency. `guard` says whether this node may accuse anybody.
+    pub fn new(own: AgencyId, peers: Peers, outbox: Outbox, charter_store: CharterStore, guard: GuardService) -> Self {
+        Self { own, peers, records: OwnRecords::new(outbox, charter_store.clone()), charter_store, guard }
+    }
+
+    /// Waits until the rollback guard has settled, and checks that this node may accuse anybody. A node whose ledger was set back lacks what others
+    /// have proved to it, and would take that for their fault.
+    ///
+    /// # Errors
+    /// It may not sign.
+    pub async fn may_accuse(&self) -> Result<(), AuditError> {
+        match self.guard.settled().await {
+            GuardState::Clear => Ok(()),
+            GuardState::Waiting | GuardState::Unconfirmed | GuardState::SetBack => Err(AuditError::MayNotSign),
+        }
     }
 
     /// Audits one agency. `progress` is called after each question; it returns whether the caller still waits.
     ///
     /// # Errors
-    /// The agency cannot be asked, or this node's own data cannot be read.
+    /// The agency cannot be asked, this node may not accuse anybody, or its own data cannot be read.
     pub async fn audit(
         &self,
         agency: &AgencyId,
@@ -77,8 +102,9 @@ impl Auditor {
         mut progress: impl FnMut(Progress) -> bool,
     ) -> Result<Audited, AuditError> {
         if self.peers.get(agency).is_none() {
-            return Err(AuditError::NotAdjacent(Unanswered::NotAdjacent(agency.clone())));
+            return Err(AuditError::NotAsked(Unanswered::NotAdjacent(agency.clone())));
         }
+        self.may_accuse().await?;
         let holdings = {
             let (records, own, agency, scope) = (self.records.clone(), self.own.clone(), agency.clone(), scope.clone());
             tokio::task::spawn_blocking(move || records.of(&own, &agency, &scope)).await??
@@ -87,12 +113,17 @@ impl Auditor {
         while let Some(question) = audit.question() {
             match self.peers.ask(agency, question).await {
                 Ok(proof) => audit.answer(proof, &self.charter_store.charters()),
-                Err(problem) => audit.unanswered(problem.to_string()),
+                Err(problem) => match NoAnswer::from(&problem) {
+                    NoAnswer::Own(_) if audit.has_no_answer() => return Err(AuditError::NotAsked(problem)),
+                    reason => audit.unanswered(reason),
+                },
             }
             if !progress(audit.progress()) {
                 return Err(AuditError::GivenUp);
             }
         }
+        // The ledger may prove to be set back while others are asked.
+        self.may_accuse().await?;
         let (records, charters) = (self.records.clone(), self.charter_store.charters());
         let conclude = move || audit.conclude(&records, &charters, now_millis());
         Ok(tokio::task::spawn_blocking(conclude).await??)

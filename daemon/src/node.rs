@@ -103,8 +103,13 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
         parts.charter_store.clone(),
         parts.alarms.clone(),
     );
-    let auditor =
-        Auditor::new(config.agency.clone(), parts.peers.clone(), parts.outbox.clone(), parts.charter_store.clone());
+    let auditor = Auditor::new(
+        config.agency.clone(),
+        parts.peers.clone(),
+        parts.outbox.clone(),
+        parts.charter_store.clone(),
+        parts.guard.clone(),
+    );
 
     let mut tasks: JoinSet<Result<(), NodeError>> = JoinSet::new();
     let (sessions, starts) = mpsc::channel(SESSIONS_WAITING);
@@ -126,9 +131,15 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
         keeping.await;
         Ok(())
     });
+    let (alarms, storing) = (parts.alarms.clone(), parts.alarms.clone().keep_stored(parts.stop.clone()));
+    tasks.spawn(async move {
+        storing.await;
+        Ok(())
+    });
     tracing::info!(agency = %config.agency, socket = %config.operator.socket.display(), "the node is up");
     let ended = wait_and_drain(config, parts.stop, tasks, parts.writer, writer_thread).await;
     mark.write();
+    alarms.store();
     ended
 }
 
@@ -307,8 +318,9 @@ fn start_watch(
     evidence: &EvidenceFolder,
     tasks: &mut JoinSet<Result<(), NodeError>>,
 ) {
-    let Parts { charter_store, writer, peers, watch, stop, .. } = parts;
-    let checks = CheckpointChecks::new(watch.clone(), peers.clone(), charter_store.clone(), evidence.clone());
+    let Parts { charter_store, writer, peers, watch, guard, stop, .. } = parts;
+    let checks =
+        CheckpointChecks::new(watch.clone(), peers.clone(), charter_store.clone(), guard.clone(), evidence.clone());
     let checking = checks.run(stop.clone());
     let witnessing = audit::keep_witnessing(watch.clone(), writer.clone(), config.watch.witness_every, stop.clone());
     let (every, file) = (config.watch.audit_every, audit::schedule_file(&config.data));

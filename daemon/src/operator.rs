@@ -222,6 +222,14 @@ impl Operator for OperatorService {
         self.ledger.confirm().map(Response::new)
     }
 
+    async fn confirm_alarm(
+        &self,
+        request: Request<operator_api::ConfirmAlarmRequest>,
+    ) -> Result<Response<operator_api::ConfirmAlarmReply>, Status> {
+        let overview = self.overview.clone();
+        blocking(move || overview.confirm_alarm(&request.into_inner())).await.map(Response::new)
+    }
+
     async fn lodge(
         &self,
         request: Request<operator_api::LodgeRequest>,

@@ -21,7 +21,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::base::alarms::Alarms;
+use crate::base::alarms::{AlarmKind, Alarms};
 use crate::base::node_limits;
 use crate::base::time::now_millis;
 use crate::storage::complaint_loader::OwnDataError;
@@ -31,7 +31,7 @@ pub use sinergi_proto::transparency::rollback_guard::{Compared, Proof, Sighting}
 pub use stored::{SightingsError, file, keep, load};
 
 /// The topic of the alarm that the ledger may be an old copy.
-const UNCONFIRMED: &str = "ledger-unconfirmed";
+const UNCONFIRMED: &str = AlarmKind::LedgerUnconfirmed.word();
 
 /// Runs the rollback guard of this node. The writer, the links and the operator API share it; clones are cheap.
 #[derive(Clone)]
@@ -222,7 +222,7 @@ impl GuardService {
             "{found}: the ledger was set back or lost, and nothing is signed. Stop the node, and put back the newest copy of its folder or \
              run `sinergi recover`"
         );
-        self.0.alarms.raise(format!("set-back {by}"), text);
+        self.0.alarms.raise(AlarmKind::SetBack.about(by), text);
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! Audits of honest nodes and of a member that lies: the findings, and the evidence, which convinces a stranger who has only the charter.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use sinergi_cli::commands::init::Kind as AgencyKind;
@@ -201,7 +201,7 @@ async fn a_new_epoch_that_nobody_declared_is_found_and_proven() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_entries_in_one_place_and_an_own_entry_that_is_not_there_are_found_and_proven() {
+async fn two_entries_in_one_place_and_an_own_entry_that_is_not_there_are_one_finding_and_proven() {
     let mut scene = Scene::set().await;
     let lodged = scene.stage.impostor.lodge("Satu");
     scene.stage.impostor.next_place -= 1;
@@ -210,8 +210,8 @@ async fn two_entries_in_one_place_and_an_own_entry_that_is_not_there_are_found_a
     scene.delivers(&other, 2).await;
     let ledger = scene.ledger.clone();
     let found = scene.is_audited(Some(&ledger)).await;
-    // One finding is about the two entries, the other about the entry that is not at the leaf where the audit looked for it.
-    assert!(found.iter().filter(|found| **found == proven("forked")).count() >= 2, "{found:?}");
+    // The two entries prove it, and so does the leaf that the ledger holds in their place.
+    assert_eq!(found, [proven("forked")]);
     scene.convinces("forked");
 }
 
@@ -314,8 +314,44 @@ async fn an_offer_that_nobody_acknowledged_in_time_is_found() {
     assert_eq!(scene.is_audited(Some(&ledger)).await, [], "there is still time");
     let over = async || Ok::<_, ()>((sinergi_daemon::base::time::now_millis() > answer_by).then_some(()));
     assert_eq!(wait::until(PATIENCE, over).await, Ok(Some(())));
+    // While the link is down, the agency could not have got it, and is accused of nothing.
+    let city = scene.stage.federation.node(CITY).await;
+    let folder = scene.folder();
+    let Scene { stage, link, ledger: _, offer } = scene;
+    drop(link);
+    city.sees_peer(LIAR, |peer| peer.state != "linked").await;
+    is_not_audited(&folder, LIAR);
+    let link = stage.link().await;
+    let mut scene = Scene { stage, link, ledger: ledger.clone(), offer };
     assert_eq!(scene.is_audited(Some(&ledger)).await, [("undelivered".to_owned(), false)]);
     scene.convinces("undelivered");
+}
+
+/// A node that has no link with the agency audits it: the command fails, and there is no evidence.
+fn is_not_audited(folder: &Path, agency: &str) {
+    let said = run_on(folder, &["audit", agency]);
+    assert_eq!(said.code, 1, "{said:?}");
+    let expected =
+        [format!("{agency} was not audited"), format!("no link with {agency} is up: see `sinergi peer show")];
+    assert!(expected.iter().all(|words| said.err.contains(words)), "{said:?}");
+    let listed = run_on(folder, &["evidence", "list", "--output", "json"]);
+    assert_eq!((listed.code, listed.out.trim()), (0, "[]"), "{listed:?}");
+    let files = folder.join("evidence").read_dir().map(Iterator::count);
+    assert_eq!(files.unwrap_or_default(), 0, "no evidence file");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agency_that_is_down_is_accused_of_nothing() {
+    let mut federation = TestFederation::start(province_and_city()).await;
+    federation.linked().await;
+    let city = federation.node(CITY).await;
+    let lodged = city.lodges("Lampu jalan").await;
+    city.forwards(lodged.complaint, PROVINCE).await;
+    city.keeps_its_receipts().await;
+    federation.stop_node(PROVINCE).await;
+    city.sees_peer(PROVINCE, |peer| peer.state != "linked").await;
+    is_not_audited(&federation.folder_of(CITY), PROVINCE);
+    assert_eq!(run_on(&federation.folder_of(CITY), &["status", "--check"]).code, 0, "and there is no alarm");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -124,7 +124,8 @@ async fn a_charter_that_cannot_be_stored_is_reported_to_the_operator_and_adopted
 
     let full = disk.on(&[Op::Create, Op::Write], "charter/00000002.rival").fails(NO_SPACE);
     let _link = brings(&stage, &rival).await;
-    let unkept = |status: &NodeStatus| status.alarms.iter().any(|alarm| alarm.contains("the other could not be kept"));
+    let unkept =
+        |status: &NodeStatus| status.alarms.iter().any(|alarm| alarm.text.contains("the other could not be kept"));
     city.sees_status(unkept).await;
     full.ends();
     let _link = brings(&stage, &rival).await;
@@ -140,7 +141,8 @@ async fn has_a_rival(federation: &TestFederation, id: &str, trusted: &[u8], riva
         format!("two charters of version 2: {} is trusted here, {} is not. Ask", hash(trusted), hash(rival)),
         format!("the other is kept in {}: move it away", kept.display()),
     ];
-    let told = |status: &NodeStatus| status.alarms.iter().any(|text| words.iter().all(|word| text.contains(word)));
+    let told =
+        |status: &NodeStatus| status.alarms.iter().any(|alarm| words.iter().all(|word| alarm.text.contains(word)));
     federation.node(id).await.sees_status(told).await;
     assert!(std::fs::read(&kept).expect("it is kept") == rival, "the kept file has the same bytes");
     kept

@@ -47,7 +47,7 @@ async fn is_noticed(seconds: i64) {
 /// its clock is right again, it continues.
 async fn authors_nothing_until_it_is_right(federation: &TestFederation, clock: &Clock, waits: bool) {
     let (city, province) = (federation.node(CITY).await, federation.node(PROVINCE).await);
-    city.sees_status(|status| status.alarms.iter().any(|alarm| alarm.contains("clock"))).await;
+    city.sees_status(|status| status.alarms.iter().any(|alarm| alarm.text.contains("clock"))).await;
     let before = city.status().await.ledger_size;
     let refused =
         city.lodges_request(complaint_about("Ditolak")).await.expect_err("nothing is written with a wrong clock");
@@ -62,10 +62,13 @@ async fn authors_nothing_until_it_is_right(federation: &TestFederation, clock: &
     province.has_an_empty_outbox().await;
     let after = city.status().await;
     assert_eq!((after.ledger_size > before, after.deferred > 0), (!waits, waits), "entries of others are kept");
-    assert!(province.status().await.alarms.iter().all(|alarm| !alarm.contains("clock")), "three of four are right");
+    assert!(
+        province.status().await.alarms.iter().all(|alarm| !alarm.text.contains("clock")),
+        "three of four are right"
+    );
 
     clock.set_ahead(0);
-    city.sees_status(|status| status.alarms.iter().all(|alarm| !alarm.contains("clock"))).await;
+    city.sees_status(|status| status.alarms.iter().all(|alarm| !alarm.text.contains("clock"))).await;
     city.accepts(offered.complaint).await;
     hand_over(&city, &province, "Sesudahnya").await;
     province.has_an_empty_outbox().await;
@@ -323,7 +326,7 @@ async fn a_clock_that_was_confirmed_wrongly_stops_the_node_and_a_new_epoch_keeps
     assert_eq!(said.code, 0, "{said:?}");
     let refused = city.lodges_request(complaint_about("Ditolak")).await.expect_err("it would look back-dated");
     assert!(refused.message().contains("would look back-dated"), "{refused:?}");
-    city.sees_status(|status| status.alarms.iter().any(|alarm| alarm.contains("back-dated"))).await;
+    city.sees_status(|status| status.alarms.iter().any(|alarm| alarm.text.contains("back-dated"))).await;
 
     federation.stop_node(CITY).await;
     let said = run_on(&folder, &["recover", "--epoch", "2", "--yes"]);

@@ -240,13 +240,13 @@ async fn a_complaint_that_goes_back_and_forth_alarms_the_holder_and_its_supervis
         city.sees(lodged.complaint, |seen| seen.offered_to.is_empty()).await;
     }
     let quiet = city.status().await.alarms;
-    assert!(!quiet.iter().any(|alarm| alarm.contains("was offered")), "two times are no alarm: {quiet:?}");
+    assert!(!quiet.iter().any(|alarm| alarm.text.contains("was offered")), "two times are no alarm: {quiet:?}");
     city.forwards(lodged.complaint, OTHER).await;
-    let told = |alarms: &[String]| {
+    let told = |alarms: &[operator_api::Alarm]| {
         alarms.iter().any(|alarm| {
-            alarm.contains("was offered 3 times")
-                && alarm.contains("(prov-jabar)")
-                && alarm.contains("complaint reassign")
+            alarm.text.contains("was offered 3 times")
+                && alarm.text.contains("(prov-jabar)")
+                && alarm.text.contains("complaint reassign")
         })
     };
     for node in [&city, &province] {

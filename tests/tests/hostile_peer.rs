@@ -55,7 +55,7 @@ async fn a_copy_of_an_entry_with_a_bad_signature_is_not_kept_and_a_good_copy_is_
     assert_eq!(receipt.results[0], ItemResult::without_contents(good.id, ItemOutcome::Deferred(unsigned)));
     let city = stage.federation.node("kota-bandung").await;
     let status = city.status().await;
-    assert!(status.alarms.iter().any(|alarm| alarm.contains("whose signature does not verify")), "{status:?}");
+    assert!(status.alarms.iter().any(|alarm| alarm.text.contains("whose signature does not verify")), "{status:?}");
     assert_eq!((status.deferred, city.refused().await.len()), (0, 0));
     link.deliver(2, vec![good.item.clone()]).await;
     city.sees(good.complaint, |seen| seen.entries == 1).await;
@@ -611,7 +611,7 @@ async fn refusals_of_a_peer_s_items_beyond_its_daily_quota_are_reported_and_coun
     assert!(kept < FRAMES * IN_A_FRAME);
     let status = city.status().await;
     assert_eq!(status.refused_by_us, kept as u64);
-    let told = |alarm: &String| alarm.contains("kominfo delivers more that is refused than is kept");
+    let told = |alarm: &operator_api::Alarm| alarm.text.contains("kominfo delivers more that is refused than is kept");
     assert!(status.alarms.iter().any(told), "{:?}", status.alarms);
     // The link stays up, and good entries are accepted.
     let honest = stage.impostor.lodge("Laporan jujur");
@@ -704,7 +704,7 @@ async fn a_peer_that_claims_more_of_the_ledger_than_there_is_loses_its_link_and_
     connection.say(FrameKind::Hello(hello)).await;
     assert_eq!(connection.fault().await.0, FaultCode::AheadOfLedger.number());
     let alarms = city.status().await.alarms;
-    assert!(alarms.iter().any(|alarm| alarm.contains("1:1000") && alarm.contains("restored")), "{alarms:?}");
+    assert!(alarms.iter().any(|alarm| alarm.text.contains("1:1000") && alarm.text.contains("restored")), "{alarms:?}");
     stage.others_are_unaffected().await;
 }
 
@@ -726,7 +726,7 @@ async fn a_peer_that_shows_a_signed_checkpoint_of_another_ledger_stops_all_signi
     let refused = city.lodges_request(request).await.expect_err("nothing is signed");
     assert!(refused.message().contains("set back"), "{refused}");
     let alarms = city.status().await.alarms;
-    assert!(alarms.iter().any(|alarm| alarm.contains("set back")), "{alarms:?}");
+    assert!(alarms.iter().any(|alarm| alarm.text.contains("set back")), "{alarms:?}");
 }
 
 #[tokio::test]
@@ -784,8 +784,9 @@ async fn the_link_of_a_peer_with_too_many_deferred_items_ends_until_their_parent
     let (code, reason) = link.fault().await;
     assert_eq!(code, FaultCode::TooMuchDeferred.number(), "{reason}");
     let city = stage.federation.node("kota-bandung").await;
-    let held =
-        |status: &operator_api::NodeStatus| status.alarms.iter().any(|alarm| alarm.contains("so its link is held"));
+    let held = |status: &operator_api::NodeStatus| {
+        status.alarms.iter().any(|alarm| alarm.text.contains("so its link is held"))
+    };
     let status = city.status().await;
     assert!(held(&status) && status.deferred == FILL as u64, "{status:?}");
     city.sees_peer("kominfo", |peer| peer.last_error.contains(&FaultCode::TooMuchDeferred.to_string())).await;

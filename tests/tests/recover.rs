@@ -104,7 +104,7 @@ async fn status_of(node: &TestNode, expected: impl Fn(&NodeStatus) -> bool) -> N
 }
 
 fn has_alarm(status: &NodeStatus, words: &[&str]) -> bool {
-    status.alarms.iter().any(|alarm| words.iter().all(|word| alarm.contains(word)))
+    status.alarms.iter().any(|alarm| words.iter().all(|word| alarm.text.contains(word)))
 }
 
 /// Each complaint with the digest over its entries and its holder.
@@ -182,6 +182,9 @@ async fn stops_signing(federation: &TestFederation, size: u64, by: &str) {
     assert_eq!(refused.code, 4, "{refused:?}");
     assert!(refused.err.contains("set back") && refused.err.contains("sinergi recover"), "{refused:?}");
     assert_eq!(run_on(&folder, &["ledger", "checkpoint"]).code, 4, "no checkpoint is signed either");
+    let audit = run_on(&folder, &["audit", "--all"]);
+    assert!(audit.code == 4 && audit.err.contains("accuses nobody"), "{audit:?}");
+    assert!(!folder.join("evidence").exists(), "a node that lacks its own entries accuses nobody");
     let check = run_on(&folder, &["status", "--check"]);
     assert!(check.code == 5 && check.out.contains("set back"), "{check:?}");
     assert_eq!(city.status().await.ledger_size, size, "nothing was written");
@@ -297,7 +300,7 @@ async fn a_node_restored_from_an_older_copy_is_stopped_before_it_signs_and_gets_
     federation.linked().await;
     let city = federation.node("kota-bandung").await;
     has_all_again(&city, &before).await;
-    assert_eq!(city.status().await.alarms, Vec::<String>::new());
+    assert_eq!(city.status().await.alarms, Vec::new());
     let text = city.shows(late[0].complaint).await.expect("it is back").summary.expect("a summary").title;
     assert_eq!(text, "Laporan 0", "with its text");
     works_in_the_new_epoch(&mut federation, "restored").await;
@@ -342,7 +345,7 @@ async fn a_node_that_lost_its_whole_folder_is_stopped_before_it_signs_and_gets_e
     federation.linked().await;
     let city = federation.node("kota-bandung").await;
     has_all_again(&city, &before).await;
-    assert_eq!(city.status().await.alarms, Vec::<String>::new());
+    assert_eq!(city.status().await.alarms, Vec::new());
     works_in_the_new_epoch(&mut federation, "disk_lost").await;
     agree(&[&city, &province]).await;
 
@@ -350,7 +353,7 @@ async fn a_node_that_lost_its_whole_folder_is_stopped_before_it_signs_and_gets_e
     federation.stop_node("kota-bandung").await;
     federation.start_node("kota-bandung").await;
     federation.linked().await;
-    assert_eq!(federation.node("kota-bandung").await.status().await.alarms, Vec::<String>::new());
+    assert_eq!(federation.node("kota-bandung").await.status().await.alarms, Vec::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -422,7 +425,7 @@ async fn an_ordinary_restart_is_not_mistaken_for_a_loss_with_the_peer_up_or_down
         city.forwards(lodged.complaint, "prov-jabar").await;
         federation.node("prov-jabar").await.accepts(lodged.complaint).await;
         let status = city.status().await;
-        assert_eq!((status.alarms, status.epoch), (Vec::<String>::new(), 1));
+        assert_eq!((status.alarms, status.epoch), (Vec::new(), 1));
     }
     // Without any peer to ask, the node continues after a bounded time, and says so.
     federation.stop_node("prov-jabar").await;
@@ -435,7 +438,7 @@ async fn an_ordinary_restart_is_not_mistaken_for_a_loss_with_the_peer_up_or_down
     federation.start_node("prov-jabar").await;
     federation.linked().await;
     federation.node("prov-jabar").await.accepts(lodged.complaint).await;
-    assert_eq!(city.status().await.alarms, Vec::<String>::new());
+    assert_eq!(city.status().await.alarms, Vec::new());
     let row = |all: &BTreeMap<Vec<u8>, (Vec<u8>, String)>| all.get(&lodged.complaint.0[..]).cloned();
     city.sees(lodged.complaint, |seen| seen.holder == "prov-jabar").await;
     let (city, province) = (digests(&city).await, digests(&federation.node("prov-jabar").await).await);
@@ -913,7 +916,7 @@ async fn a_node_without_its_mark_waits_for_a_peer_or_its_operator() {
     let said = run_on(&folder, &["confirm", "ledger", "--yes"]);
     assert!(said.code == 0 && said.out.contains("with 1 leaves in epoch 1"), "{said:?}");
     city.lodges("Sesudahnya").await;
-    assert!(city.status().await.alarms.iter().all(|alarm| !alarm.contains("old copy")));
+    assert!(city.status().await.alarms.iter().all(|alarm| !alarm.text.contains("old copy")));
     let said = run_on(&folder, &["confirm", "ledger", "--yes"]);
     assert!(said.code == 4 && said.err.contains("does not wait"), "{said:?}");
 

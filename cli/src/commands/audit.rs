@@ -76,12 +76,16 @@ fn verdict(audits: &[Audited]) -> Result<(), Failure> {
             "`sinergi evidence export --to FILE` writes the evidence; `sinergi evidence verify` checks it on any machine",
         ));
     }
-    match audits.iter().find_map(|audit| Some((&audit.agency, audit.problem.as_ref()?))) {
-        Some((agency, problem)) => {
-            Err(Failure::failed(format!("{} was not audited", safe::line(agency))).because(safe::line(problem)))
+    for audit in audits {
+        let agency = safe::line(&audit.agency);
+        if let Some(problem) = &audit.problem {
+            return Err(Failure::failed(format!("{agency} was not audited")).because(safe::line(problem)));
         }
-        None => Ok(()),
+        if let Some(reason) = &audit.unfinished {
+            return Err(Failure::failed(format!("{agency} was not audited to the end")).because(safe::line(reason)));
+        }
     }
+    Ok(())
 }
 
 fn page(output: &Output, audits: &[Audited]) -> String {
@@ -90,11 +94,11 @@ fn page(output: &Output, audits: &[Audited]) -> String {
     }
     let mut table = output.table(&["AGENCY", "LEAVES", "CHECKED", "RESULT"], &["LEAVES", "CHECKED"]);
     for audit in audits {
-        let (tone, result) = match (&audit.problem, audit.findings.len()) {
-            (Some(problem), _) => (Tone::Alarm, safe::line(problem)),
+        let (tone, result) = match (audit.problem.as_ref().or(audit.unfinished.as_ref()), audit.findings.len()) {
+            (Some(problem), 0) => (Tone::Alarm, safe::line(problem)),
             (None, 0) => (Tone::Good, "nothing found".to_owned()),
-            (None, 1) => (Tone::Alarm, "1 finding".to_owned()),
-            (None, count) => (Tone::Alarm, format!("{count} findings")),
+            (_, 1) => (Tone::Alarm, "1 finding".to_owned()),
+            (_, count) => (Tone::Alarm, format!("{count} findings")),
         };
         table.add_row([
             safe::line(&audit.agency).into(),
@@ -162,5 +166,16 @@ omitted by kota-bandung (proven)
         let failure = verdict(&[Audited::new("ksp".to_owned(), result)]).expect_err("it was not audited");
         assert_eq!(failure.exit(), crate::failure::Exit::Failed);
         assert!(failure.report().contains("ksp was not audited"), "{}", failure.report());
+    }
+
+    #[test]
+    fn an_audit_that_came_to_no_end_is_a_failure_unless_it_has_a_finding() {
+        let output = Output::fixed("2026-03-01T12:00:00Z".parse().expect("a time"));
+        let unfinished = |findings| Audited { unfinished: Some("the link ended".to_owned()), ..audited(findings) };
+        let failure = verdict(&[unfinished(vec![])]).expect_err("it came to no end");
+        assert_eq!(failure.exit(), crate::failure::Exit::Failed);
+        assert!(page(&output, &[unfinished(vec![])]).contains("the link ended"));
+        let failure = verdict(&[unfinished(vec![omitted()])]).expect_err("a finding");
+        assert_eq!(failure.exit(), crate::failure::Exit::Findings);
     }
 }

@@ -1,24 +1,27 @@
-//! `sinergi confirm …`: vouches for something that the node cannot know by itself.
+//! `sinergi confirm …`: vouches for something that the node cannot know by itself, or says that an alarm was seen.
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde::Serialize;
-use sinergi_proto::operator_api::{ConfirmClockRequest, ConfirmLedgerRequest};
+use sinergi_proto::operator_api::{ConfirmAlarmRequest, ConfirmClockRequest, ConfirmLedgerRequest};
 
 use super::question::ask;
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::output::Output;
+use crate::safe;
 use crate::view::moment;
 use crate::when::{Moment, milliseconds};
 
-/// The commands that vouch for something.
+/// The commands that confirm something.
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Say that the node's clock is right
     Clock(ClockArgs),
     /// Say that no newer copy of the node's ledger was ever used
     Ledger(LedgerArgs),
+    /// Say that you have seen an alarm, so that the node does not show it any more
+    Alarm(AlarmArgs),
 }
 
 /// Options of `confirm clock`.
@@ -48,6 +51,26 @@ A node that starts without its mark (a file beside its keys) cannot tell whether
 the operator can confirm the ledger instead. If a newer copy was used before, and peers have seen entries of it, the agency will be proven to have forked
 its ledger: then put the newest copy back, or use `sinergi recover`.";
 
+/// Options of `confirm alarm`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = ABOUT_ALARM)]
+pub struct AlarmArgs {
+    /// The topic of the alarm, as `sinergi status` shows it: "audit kota-bandung forked"
+    pub topic: String,
+}
+
+const ABOUT_ALARM: &str = "\
+An alarm about an event stays, also over restarts, until the operator confirms it. An alarm about something that lasts, as a wrong clock, cannot be
+confirmed: it goes when its cause is gone.";
+
+/// The confirmed alarm.
+#[derive(Debug, Serialize)]
+struct ConfirmedAlarm {
+    topic: String,
+    /// The number of alarms that are left.
+    left: u32,
+}
+
 /// The confirmed ledger.
 #[derive(Debug, Serialize)]
 struct ConfirmedLedger {
@@ -67,6 +90,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
     match command {
         Command::Clock(args) => confirm_clock(&args, context).await,
         Command::Ledger(args) => confirm_ledger(&args, context).await,
+        Command::Alarm(args) => confirm_alarm(args, context).await,
     }
 }
 
@@ -89,6 +113,16 @@ async fn confirm_ledger(args: &LedgerArgs, context: &Context) -> Result<(), Fail
     let confirmed = ConfirmedLedger { epoch: reply.epoch, ledger_size: reply.ledger_size };
     context.output.document(&confirmed, |_, ConfirmedLedger { epoch, ledger_size }| {
         format!("The ledger with {ledger_size} leaves in epoch {epoch} is confirmed. The node signs again.")
+    })
+}
+
+async fn confirm_alarm(args: AlarmArgs, context: &Context) -> Result<(), Failure> {
+    let mut node = context.connect().await?;
+    let AlarmArgs { topic } = args;
+    let answer = node.api.confirm_alarm(ConfirmAlarmRequest { topic: topic.clone() }).await;
+    let reply = answer.map_err(|status| Failure::from_status("confirm the alarm", &status))?.into_inner();
+    context.output.document(&ConfirmedAlarm { topic, left: reply.left }, |_, ConfirmedAlarm { topic, left }| {
+        format!("The alarm {:?} is confirmed. Alarms that are left: {left}.", safe::line(topic))
     })
 }
 

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::options::Context;
 use crate::output::{Output, Tone, times};
 use crate::safe;
-use crate::view::NodeStatus;
+use crate::view::{Alarm, NodeStatus};
 
 /// Options of `status`.
 #[derive(Args, Clone, Debug)]
@@ -49,13 +49,30 @@ pub fn screen(output: &Output, status: &NodeStatus) -> String {
         let heading = format!("{} ALARM{}", status.alarms.len(), plural(status.alarms.len() as u64).to_uppercase());
         lines.push(output.paint(Tone::Alarm, &heading));
         for alarm in &status.alarms {
-            let wrapped = output.wrapped(&safe::line(alarm), "    ");
-            lines.push(output.paint(Tone::Alarm, &wrapped.replacen("    ", "  ! ", 1)));
+            lines.extend(described(output, alarm));
         }
+        if status.alarms_dropped > 0 {
+            let dropped = grouped(status.alarms_dropped);
+            lines.push(format!("  {dropped} more were dropped, the least severe first: see the node's log"));
+        }
+        lines.push("  When you have seen to what an alarm reports: sinergi confirm alarm TOPIC".to_owned());
     }
     lines.push(String::new());
     lines.extend(figures(output, status));
     lines.join("\n")
+}
+
+/// An alarm in lines: how grave it is, its topic as an argument of a shell, and what it says.
+fn described(output: &Output, alarm: &Alarm) -> [String; 2] {
+    let tone = if alarm.severity == "notice" { Tone::Warning } else { Tone::Alarm };
+    let since = alarm.since.map(|since| format!(", since {}", output.minute(since))).unwrap_or_default();
+    let topic = safe::line(&alarm.topic);
+    let argument = if topic.contains(' ') { format!("'{topic}'") } else { topic };
+    let wrapped = output.wrapped(&safe::line(&alarm.text), "    ");
+    [
+        output.paint(tone, &format!("  {}: {argument}{since}", safe::line(&alarm.severity))),
+        output.paint(tone, &wrapped.replacen("    ", "  ! ", 1)),
+    ]
 }
 
 fn figures(output: &Output, status: &NodeStatus) -> Vec<String> {
@@ -131,6 +148,11 @@ fn bytes(count: u64) -> String {
 mod tests {
     use super::*;
 
+    fn alarm(topic: &str, severity: &str, text: &str) -> sinergi_proto::operator_api::Alarm {
+        let (topic, severity, text) = (topic.to_owned(), severity.to_owned(), text.to_owned());
+        sinergi_proto::operator_api::Alarm { topic, severity, since: 1_772_359_800_000, text }
+    }
+
     fn status() -> NodeStatus {
         NodeStatus::from(sinergi_proto::operator_api::NodeStatus {
             federation: "sinergi.example".to_owned(),
@@ -150,10 +172,10 @@ mod tests {
             refused_by_peers: 1,
             disk_bytes: 3 * 1024 * 1024,
             alarms: vec![
-                "prov-jabar has shown two ledgers with one size (1042): keep the evidence file and tell the managers of the \
-                 charter"
-                    .to_owned(),
+                alarm("audit prov-jabar forked", "critical", "prov-jabar has shown two ledgers with one size (1042)"),
+                alarm("ledger-mark", "warning", "cannot write keys/ledger-mark: mend what the system says"),
             ],
+            alarms_dropped: 3,
             ..Default::default()
         })
     }
@@ -165,9 +187,13 @@ mod tests {
         let expected = "\
 kota-bandung in sinergi.example, running for 2 h
 
-1 ALARM
-  ! prov-jabar has shown two ledgers with one size (1042): keep the evidence
-    file and tell the managers of the charter
+2 ALARMS
+  critical: 'audit prov-jabar forked', since 2026-03-01 10:10
+  ! prov-jabar has shown two ledgers with one size (1042)
+  warning: ledger-mark, since 2026-03-01 10:10
+  ! cannot write keys/ledger-mark: mend what the system says
+  3 more were dropped, the least severe first: see the node's log
+  When you have seen to what an alarm reports: sinergi confirm alarm TOPIC
 
 complaints                 420  17 held here
 offers to us                 2  wait for our answer
@@ -186,7 +212,7 @@ clock              unconfirmed  checkpoints carry no time until a peer agrees
 charter              version 3
 program                  0.1.0";
         assert_eq!(screen, expected);
-        assert!(screen.lines().count() <= 24, "one screen");
+        assert!(screen.lines().count() <= 28, "one screen");
     }
 
     #[test]
@@ -195,6 +221,13 @@ program                  0.1.0";
         assert_eq!(json["started_at"], "2026-03-01T10:00:00Z");
         assert_eq!(json["ledger_root"], serde_json::Value::Null);
         assert_eq!(json["outbox"], 512);
+        let expected = serde_json::json!({
+            "topic": "ledger-mark",
+            "severity": "warning",
+            "since": "2026-03-01T10:10:00Z",
+            "text": "cannot write keys/ledger-mark: mend what the system says",
+        });
+        assert_eq!(json["alarms"][1], expected);
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub struct Audited {
     pub of_earlier_epochs: u64,
     /// The findings.
     pub findings: Vec<Finding>,
+    /// The reason why not all questions were answered.
+    pub unfinished: Option<String>,
 }
 
 document! {
@@ -56,6 +58,7 @@ impl Audited {
             checked: result.checked,
             of_earlier_epochs: result.of_earlier_epochs,
             findings: result.findings.into_iter().map(Into::into).collect(),
+            unfinished: present(result.unfinished),
         }
     }
 }

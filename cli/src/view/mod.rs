@@ -24,7 +24,7 @@ pub use answer::{Act, Import, Lodged, Proposed};
 pub use complaint::{Complaint, ComplaintDetail, CustodySpan, Proposal};
 pub use finding::{Audited, Finding};
 pub use ledger::{Checkpoint, Export, Verification, VerificationFinding};
-pub use node::NodeStatus;
+pub use node::{Alarm, NodeStatus};
 pub use peer::{Cursor, Peer, Ping};
 pub use queue::{Outgoing, Refused, Retried};
 pub use receipt::{ProvenLodging, Receipt, VerifiedReceipt};

@@ -50,7 +50,23 @@ document! {
         writer_queue: u64,
         /// Whether peers or the operator have confirmed its clock. Otherwise its checkpoints carry no time.
         clock_confirmed: bool,
-        /// The alarms. Each says what happened and what to do.
-        alarms: Vec<String>,
+        /// The alarms: the gravest first, then the oldest first.
+        alarms: Vec<Alarm>,
+        /// The number of alarms for which there was no room since the operator last confirmed all.
+        alarms_dropped: u64,
+    }
+}
+
+document! {
+    /// A problem that an operator must act on.
+    Alarm from operator_api::Alarm as alarm {
+        /// Names the problem, for `sinergi confirm alarm`.
+        topic: String,
+        /// `critical`, `warning` or `notice`.
+        severity: String,
+        /// The time at which it was raised first; null if it is not known.
+        since: Option<Timestamp>,
+        /// What happened, and what to do.
+        text: String,
     }
 }

@@ -139,9 +139,15 @@ fn status() -> operator_api::NodeStatus {
         refused_by_peers: 13,
         content_only_here: 14,
         disk_bytes: 15,
-        alarms: vec![text("alarm")],
+        alarms: vec![operator_api::Alarm {
+            topic: text("topic"),
+            severity: text("severity"),
+            since: AT + 1,
+            text: text("alarm"),
+        }],
         writer_queue: 16,
         clock_confirmed: true,
+        alarms_dropped: 17,
     }
 }
 
@@ -258,6 +264,7 @@ fn documents() -> String {
         checked: 5,
         of_earlier_epochs: 6,
         findings: vec![finding()],
+        unfinished: text("unfinished"),
     };
     [
         both::<_, Lodged>("lodged", lodged),

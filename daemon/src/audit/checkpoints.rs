@@ -4,7 +4,8 @@
 //!
 //! Invariants:
 //! - an agency gets one question at a time, and at most [`ASKED`] agencies are asked at a time; rounds are [`node_limits::WATCH_PAUSE`] apart;
-//! - an agency that does not answer is asked again. Its silence is a finding of audits, not of these checks.
+//! - an agency that does not answer is asked again. Its silence is a finding of audits, not of these checks;
+//! - while this node may not sign, it asks nobody and keeps no evidence.
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use sinergi_proto::charter::Charters;
 use sinergi_proto::transparency::audit::answer::NoProof;
 use sinergi_proto::transparency::audit::consistency::{ConsistencyCheck, ConsistencyStep};
 use sinergi_proto::transparency::evidence::Judge;
+use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire::{self, accusation::Finding};
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +25,7 @@ use super::EvidenceFolder;
 use crate::base::time::now_millis;
 use crate::peers::watch::Watch;
 use crate::peers::{Peers, Unanswered};
+use crate::rollback_guard::GuardService;
 use crate::storage::charters::CharterStore;
 
 /// Agencies that are asked at a time.
@@ -47,13 +50,20 @@ pub struct CheckpointChecks {
     /// The links over which agencies are asked.
     peers: Peers,
     charter_store: CharterStore,
+    guard: GuardService,
     evidence: EvidenceFolder,
 }
 
 impl CheckpointChecks {
-    /// Checks the checkpoints in `watch`, and keeps contradictions in `evidence`.
-    pub fn new(watch: Watch, peers: Peers, charter_store: CharterStore, evidence: EvidenceFolder) -> Self {
-        Self { watch, peers, charter_store, evidence }
+    /// Checks the checkpoints in `watch` while `guard` lets this node sign, and keeps contradictions in `evidence`.
+    pub fn new(
+        watch: Watch,
+        peers: Peers,
+        charter_store: CharterStore,
+        guard: GuardService,
+        evidence: EvidenceFolder,
+    ) -> Self {
+        Self { watch, peers, charter_store, guard, evidence }
     }
 
     /// Asks until the node stops.
@@ -64,6 +74,13 @@ impl CheckpointChecks {
                 () = self.watch.work() => {}
             }
             tokio::time::sleep(GATHERING).await;
+            let mut guard = self.guard.watch();
+            tokio::select! {
+                () = stop.cancelled() => return,
+                clear = guard.wait_for(|state| *state == GuardState::Clear) => if clear.is_err() {
+                    return;
+                },
+            }
             self.keep_found().await;
             let to_ask = self.watch.to_ask(self.peers.linked());
             if to_ask.is_empty() {

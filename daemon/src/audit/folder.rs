@@ -1,37 +1,32 @@
-//! The folder of evidence: one file for each finding. A file needs no other file, so a copy of it can be given to others. A finding of dishonesty
+//! The folder of evidence: one file for each finding, named by the finding's id. A file needs no other file, so a copy of it can be given to others. A finding of dishonesty
 //! also raises an alarm.
 //!
 //! Must not judge anything: the statement comes from proto's judge.
 //!
 //! Invariants:
-//! - a file exists as a whole or not at all;
-//! - the same accusation is kept once;
-//! - a full folder takes no more files, and reports that.
+//! - a finding is kept once, and its file stays as it is when the finding is found again. Only the file of `unresponsive` is replaced;
+//! - a finding for which there is no room is not kept, and an alarm says so.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
-use data_encoding::HEXLOWER;
+use parking_lot::Mutex;
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::key::SigningKey;
-use sinergi_proto::transparency::evidence::{
-    Evidence, EvidenceError, Opened, Statement, accusation_id, accusations_of,
-};
+use sinergi_proto::transparency::evidence::{Evidence, Opened, Statement, accusations_of};
 use sinergi_proto::wire;
 
-use crate::base::alarms::Alarms;
-use crate::base::atomic_file;
+use super::evidence_files::{EvidenceFiles, FileName, FolderError, Room};
+use crate::base::alarms::{AlarmKind, Alarms};
 use crate::base::time::now_millis;
 use crate::storage::charters::CharterStore;
-
-/// Largest number of files.
-const FILES: usize = 10_000;
-const ENDING: &str = "evidence";
 
 /// The folder in which a node keeps evidence. The node signs each file as the accuser. Cheap to clone.
 #[derive(Clone)]
 pub struct EvidenceFolder {
-    folder: PathBuf,
+    files: Arc<EvidenceFiles>,
+    /// Held while a file is written, because the number of files is bounded.
+    writing: Arc<Mutex<()>>,
     accuser: AgencyId,
     key: SigningKey,
     charter_store: CharterStore,
@@ -47,82 +42,50 @@ pub struct EvidenceFile {
     pub opened: Opened,
 }
 
-/// Evidence cannot be kept or read.
-#[derive(Debug, thiserror::Error)]
-pub enum FolderError {
-    /// A system call failed.
-    #[error("evidence file {}: {source}", path.display())]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// The file does not hold valid evidence.
-    #[error("evidence file {}: {source}", path.display())]
-    Evidence {
-        /// The file.
-        path: PathBuf,
-        /// The rule that it breaks.
-        source: EvidenceError,
-    },
-    /// There is no such file.
-    #[error("there is no evidence {0:?}: see `sinergi evidence list`")]
-    Unknown(String),
-    /// The folder holds too many files.
-    #[error("{} holds {FILES} evidence files already: move some elsewhere", .0.display())]
-    Full(PathBuf),
-}
-
 impl EvidenceFolder {
     /// The folder in a node's data folder. `accuser` is the node's agency, and `key` is the key that signs its entries.
     pub fn of(data: &Path, accuser: AgencyId, key: SigningKey, charter_store: CharterStore, alarms: Alarms) -> Self {
-        Self { folder: data.join("evidence"), accuser, key, charter_store, alarms }
+        let files = Arc::new(EvidenceFiles { folder: data.join("evidence") });
+        Self { files, writing: Arc::default(), accuser, key, charter_store, alarms }
     }
 
-    /// Keeps a finding as evidence, and raises an alarm if it accuses an agency of dishonesty. Returns the name of the file; `None` if it could not
-    /// be kept.
+    /// Keeps a finding as evidence. A new finding that accuses an agency of dishonesty raises an alarm, and so does one that cannot be kept. Returns
+    /// the name of the file; `None` if it could not be kept. Blocks.
     pub(crate) fn keep(&self, accusation: &wire::Accusation, statement: &Statement) -> Option<String> {
-        let Statement { finding, accused, text, .. } = statement;
-        let topic = format!("audit {accused}");
-        match self.write(accusation, finding.name()) {
-            Ok(id) => {
-                if finding.is_dishonest() {
-                    let advice = "show it to your supervisor and to an oversight agency";
-                    let what = format!(
-                        "{accused} {finding}: {text} `sinergi evidence export {id}` writes the evidence; {advice}"
-                    );
-                    self.alarms.raise(topic, what);
-                } else {
-                    tracing::info!(peer = %accused, evidence = id, "{finding}: {text}");
-                }
-                Some(id)
+        let name = FileName::of(statement);
+        let _one_at_a_time = self.writing.lock();
+        let kept = match self.files.room(&name) {
+            // The operator was told when it was found first, and may have confirmed that.
+            Ok(Room::Kept) => Ok(()),
+            Ok(room) => {
+                // A crash right here leaves an alarm without evidence, and the next audit finds it again. In the other order nobody would be told.
+                self.tell(statement, name.as_str());
+                self.files.write(&name, room, &self.signed(now_millis(), vec![accusation.clone()]))
             }
-            Err(error) => {
-                let what = format!("{accused} {finding}: {text} The evidence could not be kept: {error}");
-                self.alarms.raise(topic, what);
-                None
-            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = kept {
+            let Statement { finding, accused, text, .. } = statement;
+            let what = format!("{accused} {finding}: {text} The evidence could not be kept: {error}");
+            let topic = if finding.is_dishonest() { topic(statement) } else { AlarmKind::Evidence.about(accused) };
+            self.alarms.raise(topic, what);
+            return None;
         }
+        Some(name.as_str().to_owned())
     }
 
-    /// Writes an accusation to a file, and returns the file's name without the ending.
-    fn write(&self, accusation: &wire::Accusation, finding: &str) -> Result<String, FolderError> {
-        let digest = HEXLOWER.encode(&accusation_id(accusation)[..8]);
-        let id = format!("{}-{finding}-{digest}", accusation.accused);
-        let path = self.path(&id);
-        let io = |source| FolderError::Io { path: path.clone(), source };
-        if path.try_exists().map_err(io)? {
-            return Ok(id);
+    /// Tells the operator of a new finding.
+    fn tell(&self, statement: &Statement, name: &str) {
+        let Statement { finding, accused, text, .. } = statement;
+        if finding.is_dishonest() {
+            let advice = "show it to your supervisor and to an oversight agency";
+            let what =
+                format!("{accused} {finding}: {text} `sinergi evidence export {name}` writes the evidence; {advice}");
+            self.alarms.raise(topic(statement), what);
+            self.alarms.store();
+        } else {
+            tracing::info!(peer = %accused, evidence = name, "{finding}: {text}");
         }
-        std::fs::create_dir_all(&self.folder).map_err(io)?;
-        if self.names()?.len() >= FILES {
-            return Err(FolderError::Full(self.folder.clone()));
-        }
-        let accusations = vec![accusation.clone()];
-        let file = self.signed(now_millis(), accusations);
-        atomic_file::replace(&path, &file).map_err(io)?;
-        Ok(id)
     }
 
     /// All evidence, in the order of names. A file without valid evidence is left out and logged.
@@ -131,7 +94,7 @@ impl EvidenceFolder {
     /// The folder cannot be read.
     pub fn list(&self) -> Result<Vec<EvidenceFile>, FolderError> {
         let mut kept = Vec::new();
-        for id in self.names()? {
+        for id in self.files.names()? {
             match self.open(&id) {
                 Ok((_, opened)) => kept.push(EvidenceFile { id, opened }),
                 Err(error) => tracing::warn!("{error}"),
@@ -150,7 +113,7 @@ impl EvidenceFolder {
         for id in ids {
             let (file, opened) = self.open(id)?;
             made_at = opened.made_at.max(made_at);
-            let evidence = |source| FolderError::Evidence { path: self.path(id), source };
+            let evidence = |source| FolderError::Evidence { path: self.files.path(id), source };
             accusations.extend(accusations_of(&file).map_err(evidence)?);
         }
         Ok(self.signed(made_at, accusations))
@@ -163,36 +126,18 @@ impl EvidenceFolder {
 
     fn open(&self, id: &str) -> Result<(Vec<u8>, Opened), FolderError> {
         let unknown = || FolderError::Unknown(id.chars().take(120).collect());
-        if !self.names()?.iter().any(|name| name == id) {
+        if !self.files.names()?.iter().any(|name| name == id) {
             return Err(unknown());
         }
-        let path = self.path(id);
+        let path = self.files.path(id);
         let file = std::fs::read(&path).map_err(|source| FolderError::Io { path: path.clone(), source })?;
         let opened = Opened::judge(&file, &self.charter_store.newest());
         let opened = opened.map_err(|source| FolderError::Evidence { path, source })?;
         Ok((file, opened))
     }
+}
 
-    fn path(&self, id: &str) -> PathBuf {
-        self.folder.join(format!("{id}.{ENDING}"))
-    }
-
-    fn names(&self) -> Result<Vec<String>, FolderError> {
-        let io = |source| FolderError::Io { path: self.folder.clone(), source };
-        let entries = match std::fs::read_dir(&self.folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            read => read.map_err(io)?,
-        };
-        let mut names = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(io)?.path();
-            if path.extension().is_some_and(|ending| ending == ENDING)
-                && let Some(name) = path.file_stem().and_then(|name| name.to_str())
-            {
-                names.push(name.to_owned());
-            }
-        }
-        names.sort_unstable();
-        Ok(names)
-    }
+/// The topic of the alarm: one for each kind of finding against an agency, so that a later and lesser finding does not hide a graver one.
+fn topic(statement: &Statement) -> String {
+    AlarmKind::Audit.about(format_args!("{} {}", statement.accused, statement.finding))
 }

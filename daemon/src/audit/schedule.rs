@@ -54,7 +54,10 @@ pub async fn keep_auditing(
             audited = tokio::time::timeout(LONGEST, auditor.audit(&agency, &scope, |_| true)) => audited,
         };
         let (is_whole, problem) = match &audited {
-            Ok(Ok(audited)) => (audited.is_whole, "it did not answer all questions".to_owned()),
+            Ok(Ok(audited)) => {
+                let reason = audited.no_answer.as_ref().map(ToString::to_string);
+                (reason.is_none(), reason.unwrap_or_default())
+            }
             Ok(Err(error)) => (false, error.to_string()),
             Err(_) => (false, format!("it took over {} s", LONGEST.as_secs())),
         };

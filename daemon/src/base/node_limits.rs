@@ -49,6 +49,8 @@ pub const TLS_HANDSHAKE: Duration = Duration::from_secs(5);
 
 /// Time that a starting node gives its peers to show what they saw of its ledger. Until then it signs nothing.
 pub const HEARING_TIME: HearingTime = HearingTime { all: Duration::from_secs(10), others: Duration::from_secs(2) };
+/// The most time that a peer may take to answer a ping. A peer that takes longer is not linked in any useful way.
+pub const PING_WITHIN: Duration = Duration::from_secs(10);
 /// Pause between two questions to an agency about the checkpoints that were seen of it.
 pub const WATCH_PAUSE: Duration = Duration::from_secs(5);
 /// Most charters of one version that are kept beside the trusted one. Further ones prove nothing new.

@@ -53,7 +53,7 @@ impl Data {
             let shown = shown_by_own_files(&ledger, &opened, &store)?;
             Ok((store, shown))
         })?;
-        let alarms = Alarms::default();
+        let alarms = Alarms::load(&config.data);
         let peers = config.peers.iter().map(|peer| peer.agency.clone());
         let own = OwnLedger::of(config, charter_store.clone(), ledger.reader());
         let may_be_old = marked.may_be_old;

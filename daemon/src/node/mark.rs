@@ -10,13 +10,13 @@ use sinergi_proto::transparency::rollback_guard::{Extent, GuardState};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::base::alarms::Alarms;
+use crate::base::alarms::{AlarmKind, Alarms};
 use crate::rollback_guard::GuardService;
 use crate::storage::mark;
 use crate::writer::Head;
 
 /// The topic of the alarm.
-const TOPIC: &str = "ledger-mark";
+const TOPIC: &str = AlarmKind::LedgerMark.word();
 
 /// Keeps the mark.
 #[derive(Clone)]

@@ -40,6 +40,7 @@ impl Audits {
             name => Some(self.named(name.to_owned()).await?),
         };
         let scope = Scope { complaint, since: request.since };
+        self.auditor.may_accuse().await.map_err(|error| Status::failed_precondition(error.to_string()))?;
         let (events, rows) = mpsc::channel(ROWS_AHEAD);
         let (auditor, evidence) = (self.auditor.clone(), self.evidence.clone());
         let stop = self.stop.clone();
@@ -118,6 +119,7 @@ async fn keep_findings(evidence: &EvidenceFolder, audited: Audited) -> operator_
             checked: audited.checked,
             of_earlier_epochs: audited.of_earlier_epochs,
             findings,
+            unfinished: audited.no_answer.map(|reason| reason.to_string()).unwrap_or_default(),
         }
     });
     let failed =
@@ -140,8 +142,9 @@ fn finding(statement: Statement, evidence: String) -> operator_api::AuditFinding
 fn folder_status(error: &FolderError) -> Status {
     match error {
         FolderError::Unknown(_) => Status::not_found(error.to_string()),
-        FolderError::Io { .. } | FolderError::Evidence { .. } | FolderError::Full(_) => {
-            Status::internal(error.to_string())
-        }
+        FolderError::Io { .. }
+        | FolderError::Evidence { .. }
+        | FolderError::Full(_)
+        | FolderError::FullOfOne { .. } => Status::internal(error.to_string()),
     }
 }

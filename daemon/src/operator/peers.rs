@@ -1,7 +1,6 @@
 //! Calls about peers: their links, the entries that wait for them, and the items that were refused or deferred.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::AgencyId;
@@ -17,6 +16,7 @@ use tonic::Status;
 use super::complaints::Complaints;
 use super::names::optional_agency;
 use super::{RowSink, limit_of, own};
+use crate::base::node_limits::PING_WITHIN;
 use crate::peers::Peers;
 use crate::peers::watch::Watch;
 use crate::peers::{Peer, PeerSnapshot};
@@ -26,9 +26,6 @@ use crate::storage::outbox::Outbox;
 use crate::storage::record_codec::Header;
 use crate::writer::WriterHandle;
 use crate::writer::reset_reason;
-
-/// The most time that a peer may take to answer a ping.
-const PING: Duration = Duration::from_secs(10);
 
 /// The peers of this node, the entries that wait for them, and the refused and deferred items.
 #[derive(Clone)]
@@ -144,13 +141,15 @@ impl PeerQueries {
         let (asked, answered) = oneshot::channel();
         let began = Instant::now();
         pings.send(asked).await.map_err(|_| not_linked())?;
-        match tokio::time::timeout(PING, answered).await {
+        match tokio::time::timeout(PING_WITHIN, answered).await {
             Ok(Ok(())) => {
                 let round_trip_micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
                 Ok(operator_api::PingPeerReply { round_trip_micros })
             }
             Ok(Err(_)) => Err(not_linked()),
-            Err(_) => Err(Status::deadline_exceeded(format!("{agency} did not answer within {} s", PING.as_secs()))),
+            Err(_) => {
+                Err(Status::deadline_exceeded(format!("{agency} did not answer within {} s", PING_WITHIN.as_secs())))
+            }
         }
     }
 

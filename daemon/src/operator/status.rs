@@ -1,12 +1,14 @@
 //! The status of the node on one screen: its figures and its alarms.
 
+use std::cmp::Reverse;
+
 use sinergi_proto::operator_api;
 use sinergi_proto::routing::route::next_hop;
 use tonic::Status;
 
 use super::own;
 use super::peers::PeerQueries;
-use crate::base::alarms::Alarms;
+use crate::base::alarms::{Alarm, AlarmKind, Alarms, NotConfirmed};
 use crate::base::own_clock::SharedClock;
 use crate::base::time::{self, now_millis};
 use crate::storage::charters::CharterStore;
@@ -57,37 +59,81 @@ impl Overview {
             refused_by_peers: head.counts.refused_by_peers,
             content_only_here: head.counts.content_only_here + unacknowledged,
             disk_bytes: ledger_bytes + own(store.disk_bytes())?,
-            alarms: self.alarms(offers_overdue)?,
+            alarms: self.alarms()?.into_iter().map(message).collect(),
+            alarms_dropped: self.alarms.dropped(),
             writer_queue: self.peers.writer.queued() as u64,
             clock_confirmed: self.clock.state(time::now()).is_confirmed,
         })
     }
 
-    fn alarms(&self, offers_overdue: u64) -> Result<Vec<String>, Status> {
-        let mut alarms = self.alarms.all();
-        if let Some(problem) = self.clock.state(time::now()).problem {
-            alarms.push(format!("{problem}. Until then this node authors nothing"));
+    /// Notes that the operator has seen an alarm. Blocks.
+    pub(super) fn confirm_alarm(
+        &self,
+        request: &operator_api::ConfirmAlarmRequest,
+    ) -> Result<operator_api::ConfirmAlarmReply, Status> {
+        match self.alarms.confirm(&request.topic) {
+            Err(NotConfirmed::Unknown(topic)) if self.states()?.iter().any(|state| state.topic == topic) => {
+                Err(NotConfirmed::Lasts(topic))
+            }
+            confirmed => confirmed,
         }
-        let charter = self.charter_store.newest();
-        if charter.valid_until < now_millis() {
-            alarms.push(format!("charter version {} has expired: ask the managers for its successor", charter.version));
+        .map_err(|error| match error {
+            NotConfirmed::Unknown(_) => Status::not_found(error.to_string()),
+            NotConfirmed::Lasts(_) => Status::failed_precondition(error.to_string()),
+        })?;
+        self.alarms.store();
+        let left = u32::try_from(self.alarms()?.len()).unwrap_or(u32::MAX);
+        Ok(operator_api::ConfirmAlarmReply { left })
+    }
+
+    /// All alarms: the gravest first, then the oldest first.
+    fn alarms(&self) -> Result<Vec<Alarm>, Status> {
+        let mut alarms = [self.alarms.all(), self.states()?].concat();
+        alarms.sort_by_key(|alarm| Reverse(alarm.severity));
+        Ok(alarms)
+    }
+
+    /// The alarms about states that nobody raises, because they can be read at any time.
+    fn states(&self) -> Result<Vec<Alarm>, Status> {
+        let mut states = Vec::new();
+        let mut state = |kind: AlarmKind, topic: String, since: u64, text: String| {
+            states.push(Alarm { topic, severity: kind.severity(), since, text });
+        };
+        if let Some(problem) = self.clock.state(time::now()).problem {
+            let text = format!("{problem}. Until then this node authors nothing");
+            state(AlarmKind::Clock, AlarmKind::Clock.word().to_owned(), 0, text);
+        }
+        let (charter, now) = (self.charter_store.newest(), now_millis());
+        if charter.valid_until < now {
+            let text = format!("charter version {} has expired: ask the managers for its successor", charter.version);
+            state(
+                AlarmKind::CharterExpired,
+                AlarmKind::CharterExpired.about(charter.version),
+                charter.valid_until,
+                text,
+            );
         }
         let adjacent = self.peers.peers.iter().map(|peer| peer.agency.clone()).collect();
         for (agency, _) in own(self.peers.outbox.store().unreachable())? {
             let reachable =
                 agency.parse().is_ok_and(|agency| next_hop(&self.own, &agency, &adjacent, &charter).is_some());
-            let raised = self.alarms.is_raised(&format!("no-route {agency}"));
-            if !reachable && !raised {
-                alarms.push(format!(
+            if !reachable {
+                let text = format!(
                     "no link leads to {agency}, which should get entries: add a [[peer]] toward it and restart"
-                ));
+                );
+                state(AlarmKind::NoRoute, AlarmKind::NoRoute.about(&agency), 0, text);
             }
         }
-        if offers_overdue > 0 {
-            alarms.push(format!(
-                "{offers_overdue} offers were not answered in time: see `sinergi complaint list --overdue`"
-            ));
+        let overdue = own(self.peers.outbox.store().overdue(now))?;
+        if overdue > 0 {
+            let text = format!("{overdue} offers were not answered in time: see `sinergi complaint list --overdue`");
+            state(AlarmKind::OffersOverdue, AlarmKind::OffersOverdue.word().to_owned(), 0, text);
         }
-        Ok(alarms)
+        Ok(states)
     }
+}
+
+fn message(alarm: Alarm) -> operator_api::Alarm {
+    let Alarm { topic, severity, since, text } = alarm;
+    operator_api::Alarm { topic, severity: severity.name().to_owned(), since, text }
 }

@@ -13,6 +13,7 @@ use sinergi_proto::base::limits;
 use sinergi_proto::sync::PeerChange;
 use sinergi_proto::wire;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::base::node_limits;
@@ -96,8 +97,16 @@ struct Holder {
     direction: Direction,
     superseded: CancellationToken,
     number: u64,
-    pings: mpsc::Sender<oneshot::Sender<()>>,
-    questions: mpsc::Sender<Question>,
+    link: Link,
+}
+
+/// The channels to the session that holds a peer's slot.
+#[derive(Clone)]
+pub(super) struct Link {
+    /// Requests for a `Ping`. Each is answered when the reply comes.
+    pub(super) pings: mpsc::Sender<oneshot::Sender<()>>,
+    /// Questions about the peer's ledger, each with the channel that tells when the session took it.
+    pub(super) questions: mpsc::Sender<(Question, oneshot::Sender<Instant>)>,
 }
 
 /// A question about a peer's ledger, and the channel for the answer.
@@ -106,6 +115,22 @@ pub(super) struct Question {
     pub(super) prove: wire::Prove,
     /// The channel for the answer.
     pub(super) answer: oneshot::Sender<wire::Proof>,
+}
+
+/// The questions that wait for a session.
+pub(super) struct Questions(mpsc::Receiver<(Question, oneshot::Sender<Instant>)>);
+
+impl Questions {
+    /// The next question whose caller still waits, which is told that the session takes it now. `None` if there can be no more. Can be dropped and
+    /// called again.
+    pub(super) async fn recv(&mut self) -> Option<Question> {
+        loop {
+            let (question, taken) = self.0.recv().await?;
+            if taken.send(Instant::now()).is_ok() {
+                return Some(question);
+            }
+        }
+    }
 }
 
 /// A session's hold of its peer's slot. Dropping it frees the slot.
@@ -117,7 +142,7 @@ pub struct Hold {
     /// Requests for a `Ping`. Each is answered when the reply comes.
     pub pings: mpsc::Receiver<oneshot::Sender<()>>,
     /// Questions about the peer's ledger.
-    pub(super) questions: mpsc::Receiver<Question>,
+    pub(super) questions: Questions,
 }
 
 impl Peers {
@@ -233,9 +258,11 @@ impl Peer {
         let superseded = CancellationToken::new();
         let (pings, asked) = mpsc::channel(1);
         let (questions, questioned) = mpsc::channel(1);
-        *slot = Some(Holder { direction, superseded: superseded.clone(), number, pings, questions });
+        let link = Link { pings, questions };
+        *slot = Some(Holder { direction, superseded: superseded.clone(), number, link });
         self.linked.send_replace(true);
-        Some(Hold { peer: Arc::clone(self), number, superseded, pings: asked, questions: questioned })
+        let questions = Questions(questioned);
+        Some(Hold { peer: Arc::clone(self), number, superseded, pings: asked, questions })
     }
 
     /// A receiver that says whether a session holds the slot.
@@ -245,12 +272,12 @@ impl Peer {
 
     /// The channel for `Ping` requests, if a session is up.
     pub fn pings(&self) -> Option<mpsc::Sender<oneshot::Sender<()>>> {
-        self.slot.lock().as_ref().map(|holder| holder.pings.clone())
+        self.link().map(|link| link.pings)
     }
 
-    /// The channel for questions about its ledger, if a session is up.
-    pub(super) fn questions(&self) -> Option<mpsc::Sender<Question>> {
-        self.slot.lock().as_ref().map(|holder| holder.questions.clone())
+    /// The channels to its session, if one is up.
+    pub(super) fn link(&self) -> Option<Link> {
+        self.slot.lock().as_ref().map(|holder| holder.link.clone())
     }
 
     fn state(&self) -> MutexGuard<'_, PeerSnapshot> {

@@ -25,7 +25,7 @@ use sinergi_proto::transparency::watch::{Prefix, Taken, VerifiedCheckpoint, Watc
 use sinergi_proto::wire::{self, accusation::Finding};
 use tokio::sync::{Notify, watch};
 
-use crate::base::alarms::Alarms;
+use crate::base::alarms::{AlarmKind, Alarms};
 use crate::storage::charters::CharterStore;
 use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::outbox::Outbox;
@@ -75,7 +75,12 @@ impl Watch {
                 });
                 let Some(stored) = opened else { continue };
                 let is_own_record = source == CheckpointSource::Shown;
-                watch.took(&agency, stored.extent(), |ledgers| ledgers.restore(&agency, stored, is_own_record));
+                match watch.change(|ledgers| ledgers.restore(&agency, stored, is_own_record)) {
+                    Taken::Newest => watch.look_again(),
+                    Taken::Contradicts(finding) => watch.found(&agency, *finding),
+                    // The alarm was stored when the checkpoint came. The operator may have confirmed it since.
+                    Taken::Back | Taken::Nothing => {}
+                }
             }
         }
         Ok(watch)
@@ -88,12 +93,8 @@ impl Watch {
 
     /// Takes a verified checkpoint of an agency, no matter which peer showed it. Returns whether it is newer than the known ones.
     pub(crate) fn take(&self, agency: &AgencyId, shown: VerifiedCheckpoint) -> bool {
-        self.took(agency, shown.extent(), |ledgers| ledgers.take(agency, shown))
-    }
-
-    /// Lets `take` take a checkpoint of this extent, and reports the result. Returns whether it is newer than the known ones.
-    fn took(&self, agency: &AgencyId, extent: (Epoch, u64), take: impl FnOnce(&mut WatchedLedgers) -> Taken) -> bool {
-        match self.change(take) {
+        let extent = shown.extent();
+        match self.change(|ledgers| ledgers.take(agency, shown)) {
             Taken::Newest => {
                 self.0.work.notify_one();
                 return true;
@@ -112,7 +113,7 @@ impl Watch {
             "{agency} has signed {leaves} leaves in epoch {before}, and later signed less, without declaring a new epoch ({size} leaves in \
              epoch {epoch}): its ledger was set back, or its clock was. Ask it; if it was restored from a copy, it has to run `sinergi recover`"
         );
-        self.0.alarms.raise(format!("moved {agency}"), text);
+        self.0.alarms.raise(AlarmKind::Moved.about(agency), text);
     }
 
     /// Takes an agency's present tree, and the smaller trees of which it has proven that its tree begins with them.

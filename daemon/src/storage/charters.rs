@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use sinergi_proto::charter::{Charter, CharterTrustError, Charters, Rival};
 use tokio::sync::watch;
 
+use crate::base::alarms::AlarmKind;
 use crate::base::atomic_file;
 
 /// The charters cannot be loaded, or a charter cannot be adopted.
@@ -73,7 +74,7 @@ pub struct FoundRival {
 impl FoundRival {
     /// The topic of the alarm. All rivals of one version share it.
     pub fn topic(&self) -> String {
-        format!("rival-charter {}", self.rival.version)
+        AlarmKind::RivalCharter.about(self.rival.version)
     }
 
     /// The text of the alarm: which files differ, and what the operator does.

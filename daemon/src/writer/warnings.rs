@@ -7,7 +7,7 @@ use sinergi_proto::engine::Warning;
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::wire;
 
-use crate::base::alarms::Alarms;
+use crate::base::alarms::{AlarmKind, Alarms};
 use crate::base::node_limits;
 
 /// Raises or settles the alarm of a warning, or logs it.
@@ -19,41 +19,38 @@ pub(super) fn tell(warning: Warning, alarms: &Alarms, federation: &str, charters
                  timeline {short}`",
                 short = complaint.short()
             );
-            alarms.raise(format!("custody {}", complaint.short()), text);
+            alarms.raise(AlarmKind::Custody.about(complaint.short()), text);
         }
         Warning::BackAndForth { complaint, offers, holder, supervisors } => {
-            alarms.raise(
-                format!("back-and-forth {}", complaint.short()),
-                back_and_forth(&complaint, offers, &holder, &supervisors),
-            );
+            let text = back_and_forth(&complaint, offers, &holder, &supervisors);
+            alarms.raise(AlarmKind::BackAndForth.about(complaint.short()), text);
         }
-        Warning::NoRoute(agency) => {
-            let text =
-                format!("no link leads to {agency}, which should get entries: add a [[peer]] toward it and restart");
-            alarms.raise(format!("no-route {agency}"), text);
-        }
+        // The store knows for whom there is no link, and the status reads it there.
+        Warning::NoRoute(agency) => tracing::warn!(%agency, "no link leads to an agency that should get entries"),
         Warning::RelayLimit(entry) => {
             let relays = limits::RELAYS;
             tracing::warn!(?entry, relays, "the relay limit is reached: passed on to adjacent readers only");
         }
         Warning::Reset { author, epoch, reset } => {
-            alarms.raise(format!("reset {author}"), reset_text(&author, epoch, &reset, federation, charters));
+            alarms.raise(AlarmKind::Reset.about(&author), reset_text(&author, epoch, &reset, federation, charters));
         }
         Warning::Unsigned(peer, entry) => {
+            // The alarm does not name the entry: a text that changes with each copy would be written to the disk as often as the peer likes.
+            tracing::info!(%peer, ?entry, "the signature of a delivered copy does not verify");
             let text = format!(
-                "{peer} delivers copies of entries whose signature does not verify, the latest of entry {entry}: nothing of them is kept. An \
-                 honest relay checks each entry before it passes it on; ask its operator"
+                "{peer} delivers copies of entries whose signature does not verify: nothing of them is kept, and the log names them. An honest \
+                 relay checks each entry before it passes it on; ask its operator"
             );
-            alarms.raise(format!("unsigned {peer}"), text);
+            alarms.raise(AlarmKind::Unsigned.about(&peer), text);
         }
         Warning::TooMuchDeferred(peer, true) => {
             let text = format!(
                 "too much of what {peer} delivered waits for something, so its link is held: see `sinergi refused list --deferred`"
             );
-            alarms.raise(format!("deferred {peer}"), text);
+            alarms.raise(AlarmKind::Deferred.about(&peer), text);
         }
-        Warning::TooMuchDeferred(peer, false) => alarms.settle(&format!("deferred {peer}")),
-        Warning::RefusedUnkept(peer, 0) => alarms.settle(&format!("refused {peer}")),
+        Warning::TooMuchDeferred(peer, false) => alarms.settle(&AlarmKind::Deferred.about(&peer)),
+        Warning::RefusedUnkept(peer, 0) => alarms.settle(&AlarmKind::Refused.about(&peer)),
         Warning::RefusedUnkept(peer, unkept) => {
             let text = format!(
                 "{peer} delivers more that is refused than is kept a day ({} items, {} MiB); {unkept} more were refused today, of which only \
@@ -61,10 +58,10 @@ pub(super) fn tell(warning: Warning, alarms: &Alarms, federation: &str, charters
                 node_limits::PEER_QUOTAS.refused_records_a_day,
                 node_limits::PEER_QUOTAS.refused_bytes_a_day >> 20
             );
-            alarms.raise(format!("refused {peer}"), text);
+            alarms.raise(AlarmKind::Refused.about(&peer), text);
         }
-        Warning::BeforeCosigned(Some(problem)) => alarms.raise("cosigned-time", problem.to_string()),
-        Warning::BeforeCosigned(None) => alarms.settle("cosigned-time"),
+        Warning::BeforeCosigned(Some(problem)) => alarms.raise(AlarmKind::CosignedTime.word(), problem.to_string()),
+        Warning::BeforeCosigned(None) => alarms.settle(AlarmKind::CosignedTime.word()),
         Warning::PutOff(complaint, error) => {
             tracing::warn!(complaint = complaint.short(), %error, "cannot answer a recall, confirm an arrival or show a receipt now; it is tried again");
         }

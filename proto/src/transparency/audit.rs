@@ -28,6 +28,7 @@
 //! - a leaf or a tree counts as shown only if it is proved under a checkpoint that the agency signed;
 //! - a suspicion is reported only if the [`Judge`] confirms it, so an honest agency is never accused;
 //! - every audit ends: each answer leads to the next question, and the first question without a usable answer ends the audit;
+//! - a failure of the auditing node or of the link is never a finding against the agency;
 //! - the same holdings, answers and times give the same findings in the same order.
 
 pub mod answer;
@@ -37,7 +38,8 @@ pub mod schedule;
 mod shown;
 mod suspicions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use self::answer::NoProof;
 use self::holdings::Holdings;
@@ -122,6 +124,23 @@ pub trait Records {
     fn case(&self, complaint: &ComplaintId) -> Result<Option<HeldCase>, Self::Error>;
 }
 
+/// The reason in words why a question has no usable answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// This node or the link failed: the question was not sent, or the link did not last as long as the agency had time to answer. It says nothing
+    /// about the agency.
+    Own(String),
+    /// The agency had the question over a link that was up all the time, and answered nothing in time, or nothing usable.
+    Peer(String),
+}
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Own(reason) | Self::Peer(reason)) = self;
+        f.write_str(reason)
+    }
+}
+
 /// The result of an audit.
 #[derive(Clone, Debug)]
 pub struct Audited {
@@ -129,8 +148,8 @@ pub struct Audited {
     pub agency: AgencyId,
     /// Number of leaves of the ledger that it showed. `None` if it showed no ledger.
     pub size: Option<u64>,
-    /// Whether every question was answered.
-    pub is_whole: bool,
+    /// The reason why the questions ended early. `None` if every question was answered.
+    pub no_answer: Option<NoAnswer>,
     /// Number of leaves that it proved to be in its ledger.
     pub checked: u64,
     /// Number of entries that it acknowledged in earlier epochs of its ledger. Its present tree says nothing about them.
@@ -148,8 +167,8 @@ pub struct Audit {
     step: Step,
     /// Time of the first question, in milliseconds since 1970.
     asked_at: u64,
-    /// The reason in words if a question was not answered.
-    silence: Option<String>,
+    /// The reason if a question was not answered.
+    no_answer: Option<NoAnswer>,
 }
 
 /// The plan of the questions. It is made after the first answer.
@@ -188,7 +207,7 @@ impl Audit {
     /// Begins an audit. `now` is in milliseconds since 1970.
     pub fn new(holdings: Holdings, now: u64) -> Self {
         let (shown, plan) = (Shown::default(), Plan::default());
-        Self { holdings, shown, plan, step: Step::Tree, asked_at: now, silence: None }
+        Self { holdings, shown, plan, step: Step::Tree, asked_at: now, no_answer: None }
     }
 
     /// The next question to the agency. `None` if there is nothing more to ask; then [`Audit::conclude`].
@@ -214,16 +233,21 @@ impl Audit {
         let Some(question) = self.question() else { return };
         match self.taken(&question, proof, charters) {
             Ok(step) => self.step = self.this_or_next(step),
-            Err(problem) => self.unanswered(problem.to_string()),
+            Err(problem) => self.unanswered(NoAnswer::Peer(problem.to_string())),
         }
     }
 
-    /// Ends the questions because one has no answer. `problem` is the reason in words. Earlier answers still count.
-    pub fn unanswered(&mut self, problem: String) {
+    /// Ends the questions because one has no answer. Earlier answers still count.
+    pub fn unanswered(&mut self, reason: NoAnswer) {
         if self.step != Step::Done {
-            self.silence = Some(problem);
+            self.no_answer = Some(reason);
             self.step = Step::Done;
         }
+    }
+
+    /// Whether the agency has shown nothing of its ledger.
+    pub fn has_no_answer(&self) -> bool {
+        self.shown.newest().is_none()
     }
 
     /// The progress of the audit.
@@ -235,19 +259,26 @@ impl Audit {
     /// Compares the holdings with the answers, and judges every suspicion. `charters` are the ones trusted now. `now` is in milliseconds since
     /// 1970.
     ///
+    /// Only a silence of the agency is a finding. If the first question failed because of this node or the link, there is no finding at all: the
+    /// agency could not be reached, and perhaps this is also why something of it is missing here.
+    ///
     /// # Errors
     /// When the own records cannot be read.
     pub fn conclude<R: Records>(self, records: &R, charters: &Charters, now: u64) -> Result<Audited, R::Error> {
-        let Self { holdings, shown, step, asked_at, silence, .. } = self;
-        let is_whole = step == Step::Done && silence.is_none();
+        let is_unreached = self.has_no_answer() && matches!(self.no_answer, Some(NoAnswer::Own(_)));
+        let Self { holdings, shown, asked_at, no_answer, .. } = self;
         let mut suspicions: Vec<Kind> = Vec::new();
-        suspicions.extend(silence.map(|answer| Kind::Unresponsive(wire::Unresponsive { asked_at, answer })));
-        suspicions.extend(Suspicions { holdings: &holdings, shown: &shown, records, charters }.all()?);
+        if let Some(NoAnswer::Peer(answer)) = &no_answer {
+            suspicions.push(Kind::Unresponsive(wire::Unresponsive { asked_at, answer: answer.clone() }));
+        }
+        if !is_unreached {
+            suspicions.extend(Suspicions { holdings: &holdings, shown: &shown, records, charters }.all()?);
+        }
         let newest = shown.newest().map(|tree| &tree.checkpoint);
         Ok(Audited {
             findings: judged(&holdings.assignment.agency, suspicions, charters, now),
             size: newest.map(|newest| newest.size),
-            is_whole,
+            no_answer,
             checked: shown.checked(),
             of_earlier_epochs: newest.map_or(0, |newest| holdings.acknowledged_outside(newest.epoch)),
             agency: holdings.assignment.agency,
@@ -322,7 +353,7 @@ impl Audit {
     }
 }
 
-/// The suspicions that the judge confirms: proven findings first, and of each kind at most [`FINDINGS_OF_A_KIND`].
+/// The suspicions that the judge confirms: proven findings first, each finding once, and of each kind at most [`FINDINGS_OF_A_KIND`].
 fn judged(
     agency: &AgencyId,
     suspicions: Vec<Kind>,
@@ -338,7 +369,8 @@ fn judged(
     };
     let mut findings: Vec<_> = suspicions.into_iter().filter_map(accuse).collect();
     findings.sort_by_key(|(_, statement)| (!statement.finding.is_proven(), statement.finding));
-    findings.dedup_by(|(_, one), (_, other)| one == other);
+    let mut ids = BTreeSet::new();
+    findings.retain(|(_, statement)| ids.insert(statement.id));
     let mut of_kind = BTreeMap::<Finding, usize>::new();
     findings.retain(|(_, statement)| {
         let count = of_kind.entry(statement.finding).or_default();

@@ -4,12 +4,13 @@
 //! file does not show.
 //!
 //! ```text
-//! file.rs    the evidence file: everything that the judge needs, signed by the accuser
-//! judge.rs   passes an accusation to its rule
-//! parts.rs   opens and verifies entries, checkpoints, receipts and proofs
-//! ledger.rs  forked, rolled back, omitted, back-dated: signatures of the accused contradict each other
-//! custody.rs concealed, misreported: the accused must have known better
-//! offers.rs  withheld, unsigned, undelivered, unanswered, unresponsive: something did not happen
+//! file.rs       the evidence file: everything that the judge needs, signed by the accuser
+//! judge.rs      passes an accusation to its rule
+//! parts.rs      opens and verifies entries, checkpoints, receipts and proofs
+//! ledger.rs     forked, rolled back, omitted, back-dated: signatures of the accused contradict each other
+//! custody.rs    concealed, misreported: the accused must have known better
+//! offers.rs     withheld, unsigned, undelivered, unanswered, unresponsive: something did not happen
+//! finding_id.rs the id of a finding, by which it is kept once
 //! ```
 //!
 //! Invariants:
@@ -19,6 +20,7 @@
 
 mod custody;
 mod file;
+mod finding_id;
 mod judge;
 mod ledger;
 mod offers;
@@ -30,10 +32,8 @@ pub use parts::{Judge, NotProven};
 
 use std::fmt;
 
-use sha2::{Digest, Sha256};
-
+use self::finding_id::{Subject, finding_id};
 use crate::base::ids::AgencyId;
-use crate::wire;
 
 /// The kinds of findings of an audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -64,6 +64,25 @@ pub enum Finding {
 }
 
 impl Finding {
+    const ALL: [Self; 11] = [
+        Self::Forked,
+        Self::RolledBack,
+        Self::Omitted,
+        Self::Concealed,
+        Self::BackDated,
+        Self::Withheld,
+        Self::Unsigned,
+        Self::Undelivered,
+        Self::Unanswered,
+        Self::Misreported,
+        Self::Unresponsive,
+    ];
+
+    /// The kind with this [`Self::name`].
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|finding| finding.name() == name)
+    }
+
     /// The stable name, in lower case.
     pub fn name(self) -> &'static str {
         match self {
@@ -104,8 +123,11 @@ impl fmt::Display for Finding {
 }
 
 /// A judged accusation, for people.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
+    /// The id of the finding. It is made of the accused, the kind of finding, and the entries, places or epochs that it is about; see
+    /// `finding_id.rs`. It is not made of proofs, so a finding that is found again, by whomever, has the same id.
+    pub id: [u8; 32],
     /// The kind of finding.
     pub finding: Finding,
     /// The accused agency.
@@ -116,10 +138,11 @@ pub struct Statement {
     pub text: String,
 }
 
-/// The id of an accusation: SHA-256 of its bytes. The same accusation with the same proofs has the same id.
-pub fn accusation_id(accusation: &wire::Accusation) -> [u8; 32] {
-    use prost::Message;
-    Sha256::digest(accusation.encode_to_vec()).into()
+impl Statement {
+    fn of(accused: &AgencyId, finding: Finding, subject: Subject<'_>, complaint: Option<String>, text: String) -> Self {
+        let id = finding_id(accused, finding, subject);
+        Self { id, finding, accused: accused.clone(), complaint, text }
+    }
 }
 
 #[cfg(test)]

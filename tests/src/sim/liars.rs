@@ -100,11 +100,12 @@ pub struct SwitchedOff {
 const FOUND: &str = "every_lie_is_found";
 
 /// The lies that ordinary seeds draw.
-pub const SWITCHED_ON: [&LieKind; 26] = [
+pub const SWITCHED_ON: [&LieKind; 27] = [
     &back_dates::KIND,
     &cursors_go_back::KIND,
     &cursors_leave_a_gap::KIND,
     &drops_what_it_acknowledged::KIND,
+    &files_one_finding_twice::KIND,
     &floods_with_a_frame::KIND,
     &floods_with_checkpoints::KIND,
     &floods_with_questions::KIND,
@@ -130,7 +131,7 @@ pub const SWITCHED_ON: [&LieKind; 26] = [
 ];
 
 /// The lies that this protocol cannot withstand. A test checks that the seed of each still shows the failure.
-pub const SWITCHED_OFF: [SwitchedOff; 6] = [
+pub const SWITCHED_OFF: [SwitchedOff; 5] = [
     SwitchedOff {
         kind: &launders_a_receipt::KIND,
         attack: 2,
@@ -144,13 +145,6 @@ pub const SWITCHED_OFF: [SwitchedOff; 6] = [
         why: "there is no finding for a relay that acknowledges and drops",
         invariant: FOUND,
         seed: 0,
-    },
-    SwitchedOff {
-        kind: &files_one_finding_twice::KIND,
-        attack: 16,
-        why: "the name of a finding is made of its proofs, which differ from audit to audit",
-        invariant: "one_finding_is_one_file",
-        seed: 3,
     },
     SwitchedOff {
         kind: &floods_with_complaints::KIND,

@@ -157,7 +157,7 @@ mod tests {
 
     fn audited(findings: Vec<Finding>) -> Audited {
         let agency = "prov-jabar".to_owned();
-        Audited { agency, problem: None, size: Some(40), checked: 40, of_earlier_epochs: 0, findings }
+        Audited { agency, problem: None, size: Some(40), checked: 40, of_earlier_epochs: 0, findings, unfinished: None }
     }
 
     fn story(before: Vec<Finding>, verified: Vec<Finding>) -> CoverUp {

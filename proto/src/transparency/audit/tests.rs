@@ -234,10 +234,13 @@ fn an_honest_agency_is_in_order_for_every_auditor_and_every_scope() {
     let federation = Federation::new();
     let scene = Scene::honest(&federation);
     let audited = scene.audited();
-    assert_eq!((audited.size, audited.is_whole, audited.checked, audited.of_earlier_epochs), (Some(8), true, 4, 0));
+    assert_eq!(
+        (audited.size, audited.no_answer.clone(), audited.checked, audited.of_earlier_epochs),
+        (Some(8), None, 4, 0)
+    );
     scene.finds(&[]);
     let overseen = Scene::overseen(&federation);
-    assert_eq!((overseen.audited().checked, overseen.audited().is_whole), (8, true), "it reads all leaves");
+    assert_eq!((overseen.audited().checked, overseen.audited().no_answer), (8, None), "it reads all leaves");
     overseen.finds(&[]);
     for since in [START, START + 2 * MINUTE, START + 20 * MINUTE, LATER] {
         for complaint in [None, Some(scene.case.complaint.id())] {

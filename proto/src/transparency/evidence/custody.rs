@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use super::finding_id::Subject;
 use super::parts::{Judge, NotProven, complaint_text, named, no_contradiction};
 use super::{Finding, Statement};
 use crate::admission::check_shown;
@@ -50,7 +51,7 @@ pub(super) fn concealed(
         left_out.author,
     );
     let complaint = complaint_text(entry.complaint);
-    Ok(Statement { finding: Finding::Concealed, accused: accused.clone(), complaint, text })
+    Ok(Statement::of(accused, Finding::Concealed, Subject::LeftOut(entry.id, left_out.id), complaint, text))
 }
 
 /// The place of the left-out entry in the accused's ledger, shown by a signature of the accused.
@@ -138,7 +139,7 @@ pub(super) fn misreported(
          at least {} by then, and the accuser knows of none by which it gave them up or ended the work.",
         counted.len(),
     );
-    Ok(Statement { finding: Finding::Misreported, accused: accused.clone(), complaint: None, text })
+    Ok(Statement::of(accused, Finding::Misreported, Subject::Figure(published.id, &reported.figure), None, text))
 }
 
 /// Whether a complaint counts as held by `agency` when its ledger has `size` leaves in `epoch`.

@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 
+use super::finding_id::Subject;
 use super::parts::{Judge, NotProven, by, complaint_text, named, no_contradiction};
 use super::{Finding, Statement};
 use crate::base::clock::rfc3339 as time;
@@ -39,7 +40,7 @@ pub(super) fn two_entries(
         time(other.clock.millis()),
     );
     let complaint = complaint_text(one.complaint.or(other.complaint));
-    Ok(Statement { finding: Finding::Forked, accused: accused.clone(), complaint, text })
+    Ok(Statement::of(accused, Finding::Forked, Subject::Place(epoch, index), complaint, text))
 }
 
 /// Judges `forked`: the smaller of two trees is not the beginning of the larger.
@@ -67,7 +68,7 @@ pub(super) fn two_trees(
         larger.size,
         signed_at(&larger),
     );
-    Ok(Statement { finding: Finding::Forked, accused: accused.clone(), complaint: None, text })
+    Ok(Statement::of(accused, Finding::Forked, Subject::Epoch(larger.epoch), None, text))
 }
 
 /// Judges `forked`: an entry claims a place where the ledger holds another leaf.
@@ -94,7 +95,7 @@ pub(super) fn displaced(
         signed_at(&leaf.checkpoint),
     );
     let complaint = complaint_text(entry.complaint);
-    Ok(Statement { finding: Finding::Forked, accused: accused.clone(), complaint, text })
+    Ok(Statement::of(accused, Finding::Forked, Subject::Place(leaf.checkpoint.epoch, leaf.index), complaint, text))
 }
 
 /// Judges `rolled_back`: fewer leaves at a time that is later by more than a corrected clock explains.
@@ -125,7 +126,7 @@ pub(super) fn rolled_back(
         time(now * 1000),
         earlier.size - later.size,
     );
-    Ok(Statement { finding: Finding::RolledBack, accused: accused.clone(), complaint: None, text })
+    Ok(Statement::of(accused, Finding::RolledBack, Subject::Epoch(later.epoch), None, text))
 }
 
 /// Judges `rolled_back`: a later epoch does not begin with its declaration.
@@ -163,7 +164,7 @@ pub(super) fn undeclared(
         leaf.checkpoint.size,
         signed_at(&leaf.checkpoint),
     );
-    Ok(Statement { finding: Finding::RolledBack, accused: accused.clone(), complaint: None, text })
+    Ok(Statement::of(accused, Finding::RolledBack, Subject::Epoch(epoch), None, text))
 }
 
 fn declares(first: &Entry, accused: &AgencyId, epoch: Epoch) -> bool {
@@ -198,7 +199,7 @@ pub(super) fn omitted(judge: &Judge<'_>, accused: &AgencyId, omitted: &wire::Omi
         signed_at(&leaf.checkpoint),
     );
     let complaint = complaint_text(entry.complaint);
-    Ok(Statement { finding: Finding::Omitted, accused: accused.clone(), complaint, text })
+    Ok(Statement::of(accused, Finding::Omitted, Subject::Entry(entry.id), complaint, text))
 }
 
 /// Judges `back_dated`: an entry after a cosigned size has a clock from well before the cosigned time.
@@ -227,7 +228,7 @@ pub(super) fn back_dated(
         (signed - clock) / 60_000,
     );
     let complaint = complaint_text(entry.complaint);
-    Ok(Statement { finding: Finding::BackDated, accused: accused.clone(), complaint, text })
+    Ok(Statement::of(accused, Finding::BackDated, Subject::Entry(entry.id), complaint, text))
 }
 
 /// The cosigned time of a checkpoint, as a part of a sentence.

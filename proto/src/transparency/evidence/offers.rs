@@ -2,6 +2,7 @@
 //!
 //! Must not know how an accusation was found.
 
+use super::finding_id::Subject;
 use super::ledger::signed_at;
 use super::parts::{Judge, NotProven, complaint_text, named, no_contradiction};
 use super::{Finding, Statement};
@@ -31,7 +32,7 @@ pub(super) fn withheld(
         signed_at(&leaf.checkpoint),
     );
     let complaint = complaint_text(entry.complaint);
-    Ok(Statement { finding: Finding::Withheld, accused: accused.clone(), complaint, text })
+    Ok(Statement::of(accused, Finding::Withheld, Subject::Entry(entry.id), complaint, text))
 }
 
 /// Judges `unsigned`: the accused's ledger holds an entry, and the envelope that is shown with it does not verify. The accuser states that the accused
@@ -56,7 +57,7 @@ pub(super) fn unsigned(judge: &Judge<'_>, accused: &AgencyId, shown: &wire::Unsi
         entry.author,
     );
     let complaint = complaint_text(entry.complaint);
-    Ok(Statement { finding: Finding::Unsigned, accused: accused.clone(), complaint, text })
+    Ok(Statement::of(accused, Finding::Unsigned, Subject::Entry(entry.id), complaint, text))
 }
 
 /// Judges `undelivered`: an offer did not arrive in time.
@@ -78,7 +79,7 @@ pub(super) fn undelivered(
         time(answer_by),
     );
     let complaint = complaint_text(offer.complaint);
-    Ok(Statement { finding: Finding::Undelivered, accused: accused.clone(), complaint, text })
+    Ok(Statement::of(accused, Finding::Undelivered, Subject::Entry(offer.id), complaint, text))
 }
 
 /// Judges `unanswered`: an offer arrived and was not answered in time.
@@ -121,7 +122,7 @@ pub(super) fn unanswered(
         time(answer_by),
     );
     let complaint = complaint_text(offer.complaint);
-    Ok(Statement { finding: Finding::Unanswered, accused: accused.clone(), complaint, text })
+    Ok(Statement::of(accused, Finding::Unanswered, Subject::Entry(offer.id), complaint, text))
 }
 
 /// Judges `unresponsive`: the accused gave no proof.
@@ -141,7 +142,7 @@ pub(super) fn unresponsive(
         "The accuser states that it asked {accused} at {} for proofs about its ledger. {accused} {answer}.",
         time(silence.asked_at)
     );
-    Ok(Statement { finding: Finding::Unresponsive, accused: accused.clone(), complaint: None, text })
+    Ok(Statement::of(accused, Finding::Unresponsive, Subject::Agency, None, text))
 }
 
 /// An offer to the accused, with its `answer_by` in milliseconds since 1970.

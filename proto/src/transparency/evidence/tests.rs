@@ -1,5 +1,7 @@
 //! The judge confirms every finding against a dishonest agency, and none against an honest agency that looks similar.
 
+mod ids;
+
 use bytes::Bytes;
 use proptest::prelude::*;
 use prost::Message;

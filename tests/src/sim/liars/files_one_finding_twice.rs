@@ -1,4 +1,5 @@
-//! The liar rewrites one entry. With every audit its auditor keeps another file about that entry, so one liar fills the evidence folder.
+//! The liar rewrites one entry. Every audit finds it again, by other proofs, and the auditor must keep one file about that entry: otherwise one
+//! liar fills the evidence folder.
 
 use std::collections::BTreeMap;
 

@@ -2,6 +2,7 @@
 //!
 //! Invariants:
 //! - one audit runs at a time, and the product's schedule chooses the agency;
+//! - a silence counts only over a link that lives;
 //! - evidence is kept only if the product's judge finds it proven.
 
 use std::collections::BTreeMap;
@@ -9,11 +10,11 @@ use std::time::Duration;
 
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::engine::Input;
-use sinergi_proto::sync::Reply;
+use sinergi_proto::sync::{Question, Reply};
 use sinergi_proto::transparency::audit::holdings::Assignment;
 use sinergi_proto::transparency::audit::schedule::Schedule;
-use sinergi_proto::transparency::audit::{Audit, Audited, Scope};
-use sinergi_proto::transparency::evidence::{Judge, Statement, accusation_id};
+use sinergi_proto::transparency::audit::{Audit, Audited, NoAnswer, Scope};
+use sinergi_proto::transparency::evidence::{Judge, Statement};
 use sinergi_proto::transparency::proofs::{SignedTree, prove};
 use sinergi_proto::wire::{self, accusation::Finding};
 
@@ -34,7 +35,7 @@ pub(super) struct Audits {
     running: Option<Running>,
     /// The time of the last commitment to other agencies' checkpoints.
     witnessed: u64,
-    /// The evidence files beside the ledger, by the id of the accusation.
+    /// The evidence files beside the ledger, by the id of the finding.
     evidence: BTreeMap<[u8; 32], Evidence>,
 }
 
@@ -120,7 +121,7 @@ impl Node {
         match running.audit.question() {
             Some(question) => {
                 let (agency, connection) = (running.agency.clone(), running.connection);
-                self.ask(&agency, connection, question, Asked::Audit);
+                self.ask(&agency, connection, Question::Prove(question), Asked::Audit);
             }
             None => self.conclude(now),
         }
@@ -131,8 +132,15 @@ impl Node {
         let Some(running) = self.audits.running.as_mut().filter(|running| running.agency == *agency) else { return };
         match reply {
             Reply::Proof(proof) if proof.refusal.is_empty() => running.audit.answer(proof, &self.charters),
-            Reply::Proof(proof) => running.audit.unanswered(format!("{agency} answered: {}", proof.refusal)),
-            Reply::Alive | Reply::TimedOut => running.audit.unanswered(format!("{agency} did not answer")),
+            Reply::Proof(proof) => {
+                running.audit.unanswered(NoAnswer::Peer(format!("{agency} answered: {}", proof.refusal)));
+            }
+            // Perhaps the link is dead. It is asked whether it lives, and ends if nothing comes back.
+            Reply::TimedOut => {
+                let connection = running.connection;
+                return self.ask(agency, connection, Question::Alive, Asked::Audit);
+            }
+            Reply::Alive => running.audit.unanswered(NoAnswer::Peer(format!("{agency} did not answer"))),
         }
         self.go_on_auditing(now);
     }
@@ -141,7 +149,7 @@ impl Node {
     pub(super) fn audit_lost_link(&mut self, agency: &AgencyId, connection: u64, now: u64) {
         let over_it = |running: &&mut Running| running.agency == *agency && running.connection == connection;
         if let Some(running) = self.audits.running.as_mut().filter(over_it) {
-            running.audit.unanswered(format!("no link with {agency} is up"));
+            running.audit.unanswered(NoAnswer::Own(format!("the link with {agency} ended")));
             self.go_on_auditing(now);
         }
     }
@@ -150,8 +158,8 @@ impl Node {
         let Some(Running { agency, began, audit, .. }) = self.audits.running.take() else { return };
         let wall = self.wall(now);
         let Ok(audited) = audit.conclude(&self.ledger, &self.charters, wall);
-        let Audited { is_whole, findings, .. } = audited;
-        self.audits.schedule.ended(&agency, began, is_whole);
+        let Audited { no_answer, findings, .. } = audited;
+        self.audits.schedule.ended(&agency, began, no_answer.is_none());
         for (accusation, statement) in
             findings.into_iter().filter(|(_, statement)| statement.finding.is_kept_by_schedule())
         {
@@ -170,7 +178,7 @@ impl Node {
     }
 
     fn keep_evidence(&mut self, accusation: wire::Accusation, statement: Statement, at: u64) {
-        let id = accusation_id(&accusation);
+        let id = statement.id;
         self.audits.evidence.entry(id).or_insert(Evidence { accusation, statement, at });
     }
 

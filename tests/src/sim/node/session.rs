@@ -20,7 +20,7 @@ use sinergi_proto::sync::{
 };
 use sinergi_proto::transparency::audit::consistency::{ConsistencyCheck, ConsistencyStep};
 use sinergi_proto::transparency::rollback_guard::GuardState;
-use sinergi_proto::wire::{self, Frame};
+use sinergi_proto::wire::Frame;
 
 use super::disk::Waiter;
 use super::{Effect, Node, State};
@@ -188,15 +188,15 @@ impl Node {
             };
             if !is_asked(link) {
                 let recheck = ConsistencyCheck::new(peer.clone(), sizes);
-                self.ask(&peer, connection, recheck.question(), Asked::Recheck(recheck));
+                self.ask(&peer, connection, Question::Prove(recheck.question()), Asked::Recheck(recheck));
             }
         }
         self.drain(now);
     }
 
-    pub(super) fn ask(&mut self, peer: &AgencyId, connection: u64, prove: wire::Prove, asked: Asked) {
+    pub(super) fn ask(&mut self, peer: &AgencyId, connection: u64, question: Question, asked: Asked) {
         self.question_count += 1;
-        let (ask, question) = (AskId(self.question_count), Question::Prove(prove));
+        let ask = AskId(self.question_count);
         if let Some(link) = self.link(peer, connection) {
             link.asked.insert(ask, asked);
             self.events.push_back((peer.clone(), connection, Event::Ask(ask, question)));
@@ -356,7 +356,7 @@ impl Node {
             false => recheck.refused(),
         };
         if again {
-            self.ask(peer, connection, recheck.question(), Asked::Recheck(recheck));
+            self.ask(peer, connection, Question::Prove(recheck.question()), Asked::Recheck(recheck));
         }
     }
 

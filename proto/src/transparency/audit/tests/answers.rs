@@ -8,10 +8,10 @@ fn an_agency_that_does_not_answer_is_unresponsive_and_its_earlier_answers_count(
     let federation = Federation::new();
     let mut scene = Scene::honest(&federation);
     let mut silent = Audit::new(scene.holdings(), LATER);
-    silent.unanswered("prov-jabar did not answer within 30 s".to_owned());
+    silent.unanswered(NoAnswer::Peer("prov-jabar did not answer within 30 s".to_owned()));
     assert_eq!(silent.question(), None);
     let audited = scene.concluded(silent);
-    assert_eq!((audited.size, audited.is_whole, audited.checked), (None, false, 0));
+    assert_eq!((audited.size, audited.no_answer.is_some(), audited.checked), (None, true, 0));
     let [(accusation, statement)] = &audited.findings[..] else { panic!("{:?}", kinds(&audited)) };
     assert_eq!(statement.finding, Finding::Unresponsive);
     let Some(Kind::Unresponsive(said)) = &accusation.finding else { panic!("{accusation:?}") };
@@ -19,14 +19,37 @@ fn an_agency_that_does_not_answer_is_unresponsive_and_its_earlier_answers_count(
 
     scene.shown.push(b"leaf 8");
     scene.rewrites(0, b"another");
-    let mut audit = Audit::new(scene.holdings(), LATER);
-    for _ in 0..2 {
-        let question = audit.question().expect("a question");
-        audit.answer(scene.answers(&question), &federation.charters);
-    }
-    audit.unanswered("no more".to_owned());
-    let found = kinds(&scene.concluded(audit));
-    assert_eq!(found, [Finding::Forked, Finding::Unresponsive]);
+    let found = |reason| {
+        let mut audit = Audit::new(scene.holdings(), LATER);
+        for _ in 0..2 {
+            let question = audit.question().expect("a question");
+            audit.answer(scene.answers(&question), &federation.charters);
+        }
+        audit.unanswered(reason);
+        kinds(&scene.concluded(audit))
+    };
+    assert_eq!(found(NoAnswer::Peer("no more".to_owned())), [Finding::Forked, Finding::Unresponsive]);
+    assert_eq!(found(NoAnswer::Own("the link ended".to_owned())), [Finding::Forked], "the link says nothing of it");
+}
+
+#[test]
+fn an_agency_that_could_not_be_asked_is_accused_of_nothing() {
+    let federation = Federation::new();
+    // An offer to it was not answered, and two of its checkpoints contradict each other.
+    let mut scene = Scene::honest(&federation);
+    scene.own.leaves.truncate(2);
+    scene.own.receipts.truncate(1);
+    scene.seen.push(Ledger::filled(8).signed(PROVINCE, START + 40 * MINUTE));
+    let audited = |reason| {
+        let mut audit = Audit::new(scene.holdings(), LATER);
+        audit.unanswered(reason);
+        scene.concluded(audit)
+    };
+    let silent = kinds(&audited(NoAnswer::Peer("nothing".to_owned())));
+    assert_eq!(silent, [Finding::Forked, Finding::Undelivered, Finding::Unresponsive]);
+    let unreached = audited(NoAnswer::Own("no link is up".to_owned()));
+    assert_eq!(kinds(&unreached), []);
+    assert_eq!(unreached.no_answer, Some(NoAnswer::Own("no link is up".to_owned())));
 }
 
 #[test]
@@ -43,7 +66,7 @@ fn an_answer_that_proves_nothing_ends_the_audit_with_the_reason() {
             number += 1;
         }
         let audited = scene.concluded(audit);
-        assert!(!audited.is_whole);
+        assert!(matches!(audited.no_answer, Some(NoAnswer::Peer(_))));
         let [(accusation, _)] = &audited.findings[..] else { panic!("{:?}", kinds(&audited)) };
         let Some(Kind::Unresponsive(said)) = &accusation.finding else { panic!("{accusation:?}") };
         said.answer.clone()
@@ -127,7 +150,7 @@ fn a_ledger_that_grows_during_the_audit_is_in_order_and_one_that_shrinks_ends_it
         shown.push(b"one more");
     }
     let audited = scene.concluded(audit);
-    assert_eq!((audited.is_whole, audited.size, audited.findings.len()), (true, Some(10), 0));
+    assert_eq!((audited.no_answer, audited.size, audited.findings.len()), (None, Some(10), 0));
 
     let mut audit = Audit::new(scene.holdings(), LATER);
     let question = audit.question().expect("a question");
@@ -171,7 +194,7 @@ fn an_entry_that_was_lost_with_an_old_epoch_is_not_withheld_in_the_new_one() {
         audit.answer(of.answers(&question), &federation.charters);
     }
     let audited = scene.concluded(audit);
-    assert_eq!((kinds(&audited), audited.is_whole, audited.checked), (vec![], true, 600));
+    assert_eq!((kinds(&audited), audited.no_answer, audited.checked), (vec![], None, 600));
 }
 
 #[test]
