@@ -173,7 +173,7 @@ fn start_ticks(parts: &Parts, tasks: &mut JoinSet<Result<(), NodeError>>) {
         retry_waiting(retry, retry_stop).await;
         Ok(())
     });
-    let watching = clock::watch(parts.clock.clone(), parts.writer.clone(), parts.stop.clone());
+    let watching = clock::watch(parts.clock.clone(), parts.writer.clone(), parts.alarms.clone(), parts.stop.clone());
     tasks.spawn(async move {
         watching.await;
         Ok(())

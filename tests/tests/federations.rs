@@ -16,6 +16,7 @@ mod damage;
 mod demo;
 mod disk_faults;
 mod greedy_peer;
+mod greeting;
 mod handover;
 mod hierarchy;
 mod hostile_listener;

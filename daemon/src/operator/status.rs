@@ -1,7 +1,9 @@
 //! The status of the node on one screen: its figures and its alarms.
 
 use std::cmp::Reverse;
+use std::time::Duration;
 
+use sinergi_proto::base::limits;
 use sinergi_proto::operator_api;
 use sinergi_proto::routing::route::next_hop;
 use tonic::Status;
@@ -13,6 +15,9 @@ use crate::base::own_clock::SharedClock;
 use crate::base::time::{self, now_millis};
 use crate::storage::charters::CharterStore;
 use sinergi_proto::base::ids::AgencyId;
+
+/// A peer that is connected for so long without a link is told.
+const READY_WITHIN: Duration = Duration::from_secs(60);
 
 /// The figures of this node, and its alarms.
 #[derive(Clone)]
@@ -128,6 +133,25 @@ impl Overview {
         if overdue > 0 {
             let text = format!("{overdue} offers were not answered in time: see `sinergi complaint list --overdue`");
             state(AlarmKind::OffersOverdue, AlarmKind::OffersOverdue.word().to_owned(), 0, text);
+        }
+        for peer in self.peers.peers.iter() {
+            let (agency, peer) = (&peer.agency, peer.snapshot());
+            let is_over =
+                |since: u64, time: Duration| since > 0 && u128::from(now.saturating_sub(since)) > time.as_millis();
+            if is_over(peer.greeted_since, READY_WITHIN) {
+                let text = format!(
+                    "{agency} is connected, and one of the two nodes is not ready, so nothing is delivered: its node or this one waits for its \
+                     peers or its operator"
+                );
+                state(AlarmKind::NotReady, AlarmKind::NotReady.about(agency), peer.greeted_since, text);
+            }
+            if is_over(peer.without_time_since, limits::WITHOUT_TIME) {
+                let text = format!(
+                    "the checkpoints of {agency} carry no time, so its receipts prove none: nobody confirms its clock. Its operator can, with \
+                     `sinergi confirm clock`"
+                );
+                state(AlarmKind::WithoutTime, AlarmKind::WithoutTime.about(agency), peer.without_time_since, text);
+            }
         }
         Ok(states)
     }

@@ -50,6 +50,8 @@ pub struct PeerSnapshot {
     pub greeted_since: u64,
     /// Since when it shows checkpoints without a time.
     pub without_time_since: u64,
+    /// The problem with its checkpoints, in words, if the last link ended because it showed no valid one.
+    pub no_checkpoint: String,
     /// Whether a connection is being made.
     pub connecting: bool,
     /// When the peer's application last answered.
@@ -200,7 +202,7 @@ impl Peer {
             }
             PeerChange::Linked => {
                 (state.linked_since, state.greeted_since) = (now, 0);
-                (state.first_failure, state.last_error) = (0, String::new());
+                (state.first_failure, state.last_error, state.no_checkpoint) = (0, String::new(), String::new());
             }
             PeerChange::Shown { has_time: true } => state.without_time_since = 0,
             PeerChange::Shown { has_time: false } if state.without_time_since == 0 => state.without_time_since = now,

@@ -47,6 +47,14 @@ pub enum Unanswered {
         seconds = PING_WITHIN.as_secs()
     )]
     LinkDead(AgencyId),
+    /// The peer shows no valid checkpoint when a link comes up, so the link ends.
+    #[error("{problem}")]
+    NoCheckpoint {
+        /// The peer.
+        agency: AgencyId,
+        /// The problem with its checkpoint, in words.
+        problem: String,
+    },
     /// The peer had the question and did not answer in time, although it answered a ping.
     #[error("{0} did not answer within {seconds} s", seconds = PROVE_WITHIN.as_secs())]
     Silent(AgencyId),
@@ -64,7 +72,7 @@ impl From<&Unanswered> for NoAnswer {
     fn from(unanswered: &Unanswered) -> Self {
         let reason = unanswered.to_string();
         match unanswered {
-            Unanswered::Silent(_) | Unanswered::Refused { .. } => Self::Peer(reason),
+            Unanswered::Silent(_) | Unanswered::Refused { .. } | Unanswered::NoCheckpoint { .. } => Self::Peer(reason),
             Unanswered::NotAdjacent(_)
             | Unanswered::NotLinked(_)
             | Unanswered::Unsent(_)
@@ -81,7 +89,12 @@ impl Peers {
     /// The question could not be sent, or the peer does not answer in time, or refuses.
     pub async fn ask(&self, agency: &AgencyId, prove: wire::Prove) -> Result<wire::Proof, Unanswered> {
         let peer = self.get(agency).ok_or_else(|| Unanswered::NotAdjacent(agency.clone()))?;
-        let link = peer.link().ok_or_else(|| Unanswered::NotLinked(agency.clone()))?;
+        let state = peer.snapshot();
+        if state.linked_since == 0 && !state.no_checkpoint.is_empty() {
+            return Err(Unanswered::NoCheckpoint { agency: agency.clone(), problem: state.no_checkpoint });
+        }
+        let is_up = |_: &Link| state.linked_since > 0;
+        let link = peer.link().filter(is_up).ok_or_else(|| Unanswered::NotLinked(agency.clone()))?;
         let ended = || Unanswered::LinkEnded(agency.clone());
         let (answer, answered) = oneshot::channel();
         let (take, taken) = oneshot::channel();

@@ -57,6 +57,14 @@ pub enum AlarmKind {
     Unsigned,
     /// Event, warning: evidence that accuses of no dishonesty could not be kept.
     Evidence,
+    /// State, warning: a link ends because of the checkpoints that one side shows.
+    Checkpoint,
+    /// State, warning: a peer is connected, but one of the two nodes is not ready, so nothing is delivered.
+    NotReady,
+    /// State, warning: a peer's checkpoints have carried no time for a day, so its receipts prove none.
+    WithoutTime,
+    /// State, warning: nobody has confirmed this node's clock for a day, so its checkpoints carry no time.
+    ClockUnconfirmed,
     /// State, warning: without the mark, a backup that is restored may go unnoticed.
     LedgerMark,
     /// State, warning: entries do not reach an agency. The store knows for whom there is no link.
@@ -79,7 +87,7 @@ pub enum AlarmKind {
 
 impl AlarmKind {
     /// All kinds that this version raises.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 23] = [
         Self::Audit,
         Self::RivalCharter,
         Self::SetBack,
@@ -91,6 +99,10 @@ impl AlarmKind {
         Self::Ahead,
         Self::Unsigned,
         Self::Evidence,
+        Self::Checkpoint,
+        Self::NotReady,
+        Self::WithoutTime,
+        Self::ClockUnconfirmed,
         Self::LedgerMark,
         Self::NoRoute,
         Self::CharterExpired,
@@ -121,6 +133,10 @@ impl AlarmKind {
             Self::Ahead => "ahead",
             Self::Unsigned => "unsigned",
             Self::Evidence => "evidence",
+            Self::Checkpoint => "checkpoint",
+            Self::NotReady => "not-ready",
+            Self::WithoutTime => "without-time",
+            Self::ClockUnconfirmed => "clock-unconfirmed",
             Self::LedgerMark => "ledger-mark",
             Self::NoRoute => "no-route",
             Self::CharterExpired => "charter-expired",
@@ -152,6 +168,10 @@ impl AlarmKind {
             | Self::Ahead
             | Self::Unsigned
             | Self::Evidence
+            | Self::Checkpoint
+            | Self::NotReady
+            | Self::WithoutTime
+            | Self::ClockUnconfirmed
             | Self::LedgerMark
             | Self::NoRoute
             | Self::CharterExpired
@@ -179,6 +199,10 @@ impl AlarmKind {
             | Self::LedgerUnconfirmed
             | Self::CosignedTime
             | Self::Clock
+            | Self::Checkpoint
+            | Self::NotReady
+            | Self::WithoutTime
+            | Self::ClockUnconfirmed
             | Self::LedgerMark
             | Self::NoRoute
             | Self::CharterExpired

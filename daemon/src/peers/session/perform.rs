@@ -8,10 +8,12 @@ use futures_util::FutureExt;
 use prost::Message;
 use sinergi_proto::base::ids::Epoch;
 use sinergi_proto::base::limits;
+use sinergi_proto::base::refusal::FaultCode;
 use sinergi_proto::engine::{ReceiptHeader, SeenHeader};
-use sinergi_proto::sync::{Action, Done, Event, Job, JobId, PeerChange, Reply, SideRecord, Signed, Warning};
+use sinergi_proto::sync::{Action, Done, End, Event, Job, JobId, PeerChange, Reply, SideRecord, Signed, Warning};
 
 use super::{Runner, Waiter, jobs};
+use crate::base::alarms::AlarmKind;
 use crate::writer::Submission;
 
 impl Runner<'_> {
@@ -33,7 +35,10 @@ impl Runner<'_> {
             Action::Warn(Warning::Ahead(reason)) => self.raise_ahead(&reason),
             Action::Warn(Warning::Undeclared(epoch)) => self.raise_undeclared(epoch),
             Action::Peer(change) => self.note(&change),
-            Action::Close(close) => self.closed = Some(close),
+            Action::Close(close) => {
+                self.tell_of_checkpoint(&close.end);
+                self.closed = Some(close);
+            }
         }
     }
 
@@ -99,6 +104,27 @@ impl Runner<'_> {
         self.parts.alarms.raise(format!("reset {agency}"), text);
     }
 
+    /// Tells the operator that the link ends because of the checkpoint of one of the two sides.
+    fn tell_of_checkpoint(&self, end: &End) {
+        let agency = &self.peer.agency;
+        let (code, reason, is_ours) = match end {
+            End::Fault(code, reason) => (Some(*code), reason, false),
+            End::ByPeer { code, reason } => (FaultCode::from_number(*code), reason, true),
+            _ => return,
+        };
+        let Some(code @ (FaultCode::NoCheckpoint | FaultCode::CheckpointTime)) = code else { return };
+        if code == FaultCode::NoCheckpoint && !is_ours {
+            self.peer.note(|state| state.no_checkpoint.clone_from(reason));
+        }
+        let advice = match (code, is_ours) {
+            (FaultCode::CheckpointTime, _) => "until both clocks are right nothing is delivered",
+            (_, true) => "it does not accept this node's checkpoints: compare both charters, and ask its operator",
+            (_, false) => "nothing is delivered: ask its operator. `sinergi audit` states this as a finding",
+        };
+        let text = format!("the link with {agency} ended: {reason}. {code}: {advice}");
+        self.parts.alarms.raise(AlarmKind::Checkpoint.about(agency), text);
+    }
+
     fn store(&mut self, record: SideRecord) {
         let peer = self.peer.agency.clone();
         let submission = match record {
@@ -121,7 +147,10 @@ impl Runner<'_> {
         self.peer.apply(change);
         match change {
             PeerChange::Heard => self.parts.guard.heard(&self.peer.agency),
-            PeerChange::Linked => tracing::info!(peer = %self.peer.agency, "linked"),
+            PeerChange::Linked => {
+                tracing::info!(peer = %self.peer.agency, "linked");
+                self.parts.alarms.settle(&AlarmKind::Checkpoint.about(&self.peer.agency));
+            }
             _ => {}
         }
     }

@@ -136,7 +136,11 @@ fn a_new_epoch_ends_the_watch_over_no_earlier_one() {
     assert_eq!(watched.take(noted(Epoch(1), 11, 11, 1501)), Taken::Back, "it signs in an epoch that is over");
     let other = noted(Epoch(1), 10, 77, 120);
     assert_eq!(finding(watched.take(other.clone())), two_trees(&honest(10, 100).note, &other.note, [77; 32], &[]));
-    assert_eq!((watched.take(honest(9, 2000)), is_caught(&watched)), (Taken::Nothing, false), "only that epoch is caught");
+    assert_eq!(
+        (watched.take(honest(9, 2000)), is_caught(&watched)),
+        (Taken::Nothing, false),
+        "only that epoch is caught"
+    );
     assert_eq!(watched.newest(), Some(&noted(Epoch(2), 3, 3, 900)));
     finding(watched.take(noted(Epoch(2), 3, 78, 900)));
 }
