@@ -1,5 +1,7 @@
 //! `sinergi audit`: checks other agencies' ledgers against this node's ledger. Exit code 5 if an audit has a finding.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use sinergi_proto::base::ids::{AgencyId, ComplaintName};
@@ -108,16 +110,27 @@ fn page(output: &Output, audits: &[Audited]) -> String {
         ]);
     }
     let mut parts = vec![rendered(&table)];
-    for audit in audits.iter().filter(|audit| audit.of_earlier_epochs > 0) {
-        let text = format!(
-            "{} acknowledged {} entries in earlier epochs of its ledger; its present ledger cannot prove them.",
-            safe::line(&audit.agency),
-            audit.of_earlier_epochs
-        );
-        parts.push(output.wrapped(&text, ""));
+    for audit in audits.iter().filter(|audit| audit.of_earlier_epochs > 0 && audit.unfinished.is_none()) {
+        parts.push(output.wrapped(&of_earlier_epochs(audit), ""));
     }
     parts.extend(audits.iter().flat_map(|audit| &audit.findings).map(|finding| described(output, finding)));
     parts.join("\n")
+}
+
+/// What has become of the entries that an agency acknowledged before it began its present epoch.
+fn of_earlier_epochs(audit: &Audited) -> String {
+    let (agency, all) = (safe::line(&audit.agency), audit.of_earlier_epochs);
+    if audit.lost == 0 {
+        return format!("{agency} acknowledged {all} entries in earlier epochs of its ledger, and holds them again.");
+    }
+    let complaints: BTreeSet<String> = audit.lost_entries.iter().map(|lost| safe::line(&lost.complaint)).collect();
+    let more = if audit.lost > audit.lost_entries.len() as u64 { ", and more" } else { "" };
+    format!(
+        "{agency} acknowledged {all} entries in earlier epochs of its ledger, and does not hold {} of them any more. They are given back to it \
+         while it is linked; if some are missing for long, ask it why. Complaints: {}{more}.",
+        audit.lost,
+        complaints.into_iter().collect::<Vec<_>>().join(", ")
+    )
 }
 
 #[cfg(test)]

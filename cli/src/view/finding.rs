@@ -18,12 +18,26 @@ pub struct Audited {
     pub size: Option<u64>,
     /// The number of leaves that it proved.
     pub checked: u64,
-    /// The number of entries that it acknowledged in earlier epochs. Its present ledger cannot prove them.
+    /// The number of entries that it acknowledged in earlier epochs only.
     pub of_earlier_epochs: u64,
+    /// The number of those that its present ledger does not hold.
+    pub lost: u64,
+    /// The first of them.
+    pub lost_entries: Vec<LostEntry>,
     /// The findings.
     pub findings: Vec<Finding>,
     /// The reason why not all questions were answered.
     pub unfinished: Option<String>,
+}
+
+document! {
+    /// An entry that an agency acknowledged in an earlier epoch of its ledger, and no longer holds.
+    LostEntry from operator_api::LostEntry as lost {
+        /// The id of the entry.
+        entry: String,
+        /// The id of its complaint.
+        complaint: String,
+    }
 }
 
 document! {
@@ -57,6 +71,8 @@ impl Audited {
             size: Some(result.size).filter(|size| *size > 0),
             checked: result.checked,
             of_earlier_epochs: result.of_earlier_epochs,
+            lost: result.lost,
+            lost_entries: result.lost_entries.into_iter().map(Into::into).collect(),
             findings: result.findings.into_iter().map(Into::into).collect(),
             unfinished: present(result.unfinished),
         }

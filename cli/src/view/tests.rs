@@ -263,6 +263,8 @@ fn documents() -> String {
         size: 4,
         checked: 5,
         of_earlier_epochs: 6,
+        lost: 7,
+        lost_entries: vec![operator_api::LostEntry { entry: text("entry"), complaint: text("complaint") }],
         findings: vec![finding()],
         unfinished: text("unfinished"),
     };

@@ -2,7 +2,7 @@
 //! carries no time is followed by one that does. Warns when nobody confirms the clock for long.
 
 use std::mem::discriminant;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sinergi_proto::base::limits;
 use sinergi_proto::engine::ClockProblem;
@@ -20,10 +20,11 @@ const UNCONFIRMED: &str = "for a day no peer has confirmed this node's clock, so
 /// Watches the clock until `stop`, or until the writer has ended.
 pub(super) async fn watch(clock: SharedClock, writer: WriterHandle, alarms: Alarms, stop: CancellationToken) {
     let mut was_confirmed = false;
-    let mut confirmed_at = Instant::now();
+    let mut confirmed_at = time::now();
     let mut told: Option<ClockProblem> = None;
     loop {
-        let state = clock.state(time::now());
+        let now = time::now();
+        let state = clock.state(now);
         // The offset changes a little with each message of a peer. Another problem only is logged.
         if state.problem.as_ref().map(discriminant) != told.as_ref().map(discriminant) {
             match &state.problem {
@@ -33,9 +34,9 @@ pub(super) async fn watch(clock: SharedClock, writer: WriterHandle, alarms: Alar
             told = state.problem;
         }
         if state.is_confirmed {
-            confirmed_at = Instant::now();
+            confirmed_at = now;
             alarms.settle(AlarmKind::ClockUnconfirmed.word());
-        } else if confirmed_at.elapsed() > limits::WITHOUT_TIME {
+        } else if now.is_after(confirmed_at.mono_nanos, limits::WITHOUT_TIME) {
             alarms.raise(AlarmKind::ClockUnconfirmed.word(), UNCONFIRMED);
         }
         if !std::mem::replace(&mut was_confirmed, state.is_confirmed)

@@ -1,6 +1,6 @@
 //! Audits that an operator starts, and the evidence of this node.
 
-use sinergi_proto::base::ids::{AgencyId, ComplaintId};
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId};
 use sinergi_proto::operator_api;
 use sinergi_proto::operator_api::audit_event::Event;
 use sinergi_proto::transparency::evidence::Statement;
@@ -11,6 +11,9 @@ use super::complaints::Complaints;
 use super::{ROWS_AHEAD, Rows};
 use crate::audit::{Audited, Auditor, EvidenceFile, EvidenceFolder, FolderError, Progress, Scope};
 use tokio_util::sync::CancellationToken;
+
+/// Most lost entries that the result of an audit lists.
+const LOST_LISTED: usize = 100;
 
 /// Audits of other agencies, and their evidence.
 #[derive(Clone)]
@@ -118,6 +121,8 @@ async fn keep_findings(evidence: &EvidenceFolder, audited: Audited) -> operator_
             size: audited.size.unwrap_or_default(),
             checked: audited.checked,
             of_earlier_epochs: audited.of_earlier_epochs,
+            lost: audited.lost.len() as u64,
+            lost_entries: audited.lost.iter().take(LOST_LISTED).map(lost_entry).collect(),
             findings,
             unfinished: audited.no_answer.map(|reason| reason.to_string()).unwrap_or_default(),
         }
@@ -125,6 +130,10 @@ async fn keep_findings(evidence: &EvidenceFolder, audited: Audited) -> operator_
     let failed =
         |error| operator_api::AuditResult { problem: format!("the audit failed: {error}"), ..Default::default() };
     kept.await.unwrap_or_else(failed)
+}
+
+fn lost_entry((entry, complaint): &(EntryId, ComplaintId)) -> operator_api::LostEntry {
+    operator_api::LostEntry { entry: entry.to_string(), complaint: complaint.to_string() }
 }
 
 fn finding(statement: Statement, evidence: String) -> operator_api::AuditFinding {

@@ -45,7 +45,7 @@ use self::answer::NoProof;
 use self::holdings::Holdings;
 use self::shown::Shown;
 use self::suspicions::Suspicions;
-use crate::base::ids::{AgencyId, ComplaintId, Epoch, LedgerIndex};
+use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::charter::Charters;
 use crate::complaint::Complaint;
 use crate::entry::{Entry, id_in};
@@ -154,6 +154,8 @@ pub struct Audited {
     pub checked: u64,
     /// Number of entries that it acknowledged in earlier epochs of its ledger. Its present tree says nothing about them.
     pub of_earlier_epochs: u64,
+    /// Those of them that its present ledger does not hold, each with its complaint. An agency that has lost its ledger still owes what it acknowledged.
+    pub lost: Vec<(EntryId, ComplaintId)>,
     /// The findings, proven ones first: each accusation with the judge's statement.
     pub findings: Vec<(wire::Accusation, Statement)>,
 }
@@ -182,6 +184,8 @@ struct Plan {
     is_declared: bool,
     /// Whether all leaves are read, and not only those that the auditing node knows of. Only oversight agencies may do this.
     reads_whole: bool,
+    /// Entries that the agency acknowledged in earlier epochs only.
+    named: Vec<EntryId>,
     /// Leaves that the auditing node knows of, ascending.
     leaves: Vec<u64>,
 }
@@ -195,6 +199,8 @@ enum Step {
     Sizes(usize),
     /// Show the first leaf.
     Declaration,
+    /// Show where [`Plan::named`] are, from this position in the list on.
+    Named(usize),
     /// Prove [`Plan::leaves`], from this position in the list on.
     Leaves(usize),
     /// Show all leaves from this one on.
@@ -216,6 +222,11 @@ impl Audit {
             Step::Tree => wire::Prove::default(),
             Step::Sizes(from) => wire::Prove { sizes: part(&self.plan.sizes, from, SIZES), ..Default::default() },
             Step::Declaration => wire::Prove { first_leaf: 0, leaf_count: 1, ..Default::default() },
+            Step::Named(from) => {
+                let named = self.plan.named.iter().skip(from).take(LEAVES);
+                let entries = named.filter_map(|entry| self.holdings.name_of(entry)).collect();
+                wire::Prove { entries, ..Default::default() }
+            }
             Step::Leaves(from) => wire::Prove { leaves: part(&self.plan.leaves, from, LEAVES), ..Default::default() },
             Step::WholeLeaves(from) => {
                 let leaf_count = (self.plan.size - from).min(LEAVES as u64);
@@ -280,7 +291,8 @@ impl Audit {
             size: newest.map(|newest| newest.size),
             no_answer,
             checked: shown.checked(),
-            of_earlier_epochs: newest.map_or(0, |newest| holdings.acknowledged_outside(newest.epoch)),
+            of_earlier_epochs: newest.map_or(0, |newest| holdings.acknowledged_outside(newest.epoch).len() as u64),
+            lost: shown.lost().filter_map(|entry| Some((*entry, holdings.entries.get(entry)?.complaint))).collect(),
             agency: holdings.assignment.agency,
         })
     }
@@ -296,8 +308,9 @@ impl Audit {
             Step::Sizes(from) => Step::Sizes(from + SIZES),
             Step::Declaration => {
                 self.shown.first = leaves.into_iter().next();
-                self.leaves_from_the_start()
+                Step::Named(0)
             }
+            Step::Named(from) => Step::Named(from + LEAVES),
             Step::Leaves(from) => Step::Leaves(from + LEAVES),
             Step::WholeLeaves(from) => {
                 let next = from + leaves.len() as u64;
@@ -321,6 +334,7 @@ impl Audit {
             // Every epoch but the first begins with its declaration, which every agency may read.
             is_declared: epoch > Epoch::FIRST && size > 0,
             reads_whole: charters.newest().is_oversight(&assignment.auditor) && assignment.scope.complaint.is_none(),
+            named: self.holdings.acknowledged_outside(epoch),
             leaves: self.holdings.leaves_within(epoch, size),
         }
     }
@@ -334,7 +348,11 @@ impl Audit {
         let plan = &self.plan;
         let next = match step {
             Step::Sizes(from) if from >= plan.sizes.len() && plan.is_declared => Step::Declaration,
-            Step::Sizes(from) if from >= plan.sizes.len() => self.leaves_from_the_start(),
+            Step::Sizes(from) if from >= plan.sizes.len() => Step::Named(0),
+            other => other,
+        };
+        let next = match next {
+            Step::Named(from) if from >= plan.named.len() => self.leaves_from_the_start(),
             other => other,
         };
         match next {

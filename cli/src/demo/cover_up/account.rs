@@ -157,7 +157,8 @@ mod tests {
 
     fn audited(findings: Vec<Finding>) -> Audited {
         let agency = "prov-jabar".to_owned();
-        Audited { agency, problem: None, size: Some(40), checked: 40, of_earlier_epochs: 0, findings, unfinished: None }
+        let result = sinergi_proto::operator_api::AuditResult { size: 40, checked: 40, ..Default::default() };
+        Audited { findings, ..Audited::new(agency, result) }
     }
 
     fn story(before: Vec<Finding>, verified: Vec<Finding>) -> CoverUp {

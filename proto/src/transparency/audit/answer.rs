@@ -4,7 +4,7 @@
 //!
 //! Invariant: the agency signed the tree of an [`Answer`]. Every proof made from the answer holds under that tree.
 
-use crate::base::ids::AgencyId;
+use crate::base::ids::{AgencyId, EntryId, LedgerIndex};
 use crate::base::limits;
 use crate::charter::Charters;
 use crate::tlog::checkpoint::Checkpoint;
@@ -21,6 +21,8 @@ pub struct Answer {
     pub nodes: TreeNodes,
     /// The `SignedEntry` bytes of the shown leaves. They are not checked.
     pub leaves: Vec<Vec<u8>>,
+    /// The entries of the question that the agency says to have, each with its leaf. They are not checked.
+    pub located: Vec<(EntryId, LedgerIndex)>,
 }
 
 /// The reason why an answer proves nothing. The message becomes part of the evidence, as the agency's answer.
@@ -45,7 +47,10 @@ impl Answer {
     pub fn open(proof: wire::Proof, agency: &AgencyId, charters: &Charters) -> Result<Self, NoProof> {
         let tree = open_checkpoint(proof.checkpoint, agency, charters)?;
         let nodes = TreeNodes::from_wire(tree.checkpoint.size, &proof.nodes)?;
-        Ok(Self { tree, nodes, leaves: proof.leaves })
+        let located =
+            |located: &wire::LocatedEntry| Some((EntryId::from_slice(&located.id)?, LedgerIndex(located.leaf)));
+        let located = proof.located.iter().filter_map(located).collect();
+        Ok(Self { tree, nodes, leaves: proof.leaves, located })
     }
 
     /// The older trees with which the shown tree begins, one for each size of the question.

@@ -43,8 +43,9 @@ pub struct Holdings {
     pub(super) assignment: Assignment,
     pub(super) federation: String,
     keys: Option<CheckpointKeys>,
-    /// Entries that the agency acknowledged, with the newest receipt of each.
-    pub(super) acknowledged: BTreeMap<EntryId, Acknowledged>,
+    /// The leaves that the agency named in receipts, each with the first receipt that names it. An honest agency names one leaf for an entry in each
+    /// epoch.
+    pub(super) acknowledged: BTreeMap<Acknowledged, ReceiptRef>,
     /// The agency's checkpoints by epoch and size. Different trees of one size are all kept.
     pub(super) checkpoints: BTreeMap<(Epoch, u64), Vec<VerifiedCheckpoint>>,
     /// The agency's own entries, by their place in its ledger.
@@ -65,12 +66,12 @@ pub struct Holdings {
     pub(super) turned_away: BTreeSet<EntryId>,
 }
 
-/// A leaf that the agency named in a receipt.
-#[derive(Clone, Copy, Debug)]
+/// A leaf that the agency named in a receipt, in the order of the entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Acknowledged {
+    pub(super) entry: EntryId,
     pub(super) epoch: Epoch,
     pub(super) index: LedgerIndex,
-    pub(super) receipt: ReceiptRef,
 }
 
 /// An entry that the agency wrote.
@@ -89,6 +90,7 @@ pub(super) struct Linked {
     /// The leaf in the own ledger.
     pub(super) leaf: LedgerIndex,
     pub(super) complaint: ComplaintId,
+    pub(super) clock: HybridClock,
     pub(super) parents: Vec<EntryId>,
     /// The place in the agency's ledger, if the agency wrote the entry.
     pub(super) own_place: Option<Place>,
@@ -144,8 +146,8 @@ impl Holdings {
         let is_own = entry.author == *agency;
         let is_in_scope = at >= scope.since;
         if let Some(complaint) = entry.complaint {
-            let linked =
-                Linked { leaf, complaint, parents: entry.parents.clone(), own_place: is_own.then_some(entry.place) };
+            let (parents, own_place) = (entry.parents.clone(), is_own.then_some(entry.place));
+            let linked = Linked { leaf, complaint, clock: entry.clock, parents, own_place };
             self.entries.insert(entry.id, linked);
         }
         if let Body::Custody { act, .. } = &entry.body
@@ -176,7 +178,7 @@ impl Holdings {
         }
         let Some(epoch) = self.checkpoint(&parsed.checkpoint) else { return };
         for (entry, index) in leaves {
-            self.acknowledged.insert(entry, Acknowledged { epoch, index, receipt });
+            self.acknowledged.entry(Acknowledged { entry, epoch, index }).or_insert(receipt);
         }
     }
 
@@ -192,14 +194,30 @@ impl Holdings {
         self.turned_away.insert(entry);
     }
 
-    /// Number of entries that the agency acknowledged in other epochs than this one.
-    pub(super) fn acknowledged_outside(&self, epoch: Epoch) -> u64 {
-        self.acknowledged.values().filter(|acknowledged| acknowledged.epoch != epoch).count() as u64
+    /// The leaves that the agency named for an entry, with the receipts.
+    pub(super) fn receipts_for(&self, entry: &EntryId) -> impl Iterator<Item = (&Acknowledged, &ReceiptRef)> {
+        let start = Acknowledged { entry: *entry, epoch: Epoch(0), index: LedgerIndex::default() };
+        self.acknowledged.range(start..).take_while(move |(named, _)| named.entry == start.entry)
+    }
+
+    /// The entries of complaints that the agency acknowledged in other epochs than this one, and not in this one.
+    pub(super) fn acknowledged_outside(&self, epoch: Epoch) -> Vec<EntryId> {
+        let mut entries: Vec<EntryId> = self.acknowledged.keys().map(|named| named.entry).collect();
+        entries.dedup();
+        let is_outside = |entry: &EntryId| self.receipts_for(entry).all(|(named, _)| named.epoch != epoch);
+        entries.retain(|entry| self.entries.contains_key(entry) && is_outside(entry));
+        entries
+    }
+
+    /// The name by which the agency finds an entry.
+    pub(super) fn name_of(&self, entry: &EntryId) -> Option<wire::EntryName> {
+        let Linked { complaint, clock, .. } = self.entries.get(entry)?;
+        Some(wire::EntryName { complaint: complaint.0.to_vec(), clock: clock.to_bits(), id: entry.0.to_vec() })
     }
 
     /// The leaves that the agency's ledger of this size must hold: the acknowledged entries and its own. Ascending.
     pub(super) fn leaves_within(&self, epoch: Epoch, size: u64) -> Vec<u64> {
-        let acknowledged = self.acknowledged.values().filter(|acknowledged| acknowledged.epoch == epoch);
+        let acknowledged = self.acknowledged.keys().filter(|acknowledged| acknowledged.epoch == epoch);
         let authored = self.authored.keys().filter(|place| place.epoch == epoch);
         let indexes = acknowledged.map(|acknowledged| acknowledged.index.0).chain(authored.map(|place| place.index.0));
         let mut leaves: Vec<u64> = indexes.filter(|index| *index < size).collect();

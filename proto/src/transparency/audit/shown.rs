@@ -32,6 +32,8 @@ pub(super) struct Shown {
     pub(super) whole: BTreeMap<EntryId, (LedgerIndex, Option<Vec<u8>>)>,
     /// Number of bytes in `whole`.
     pub(super) lacking_bytes: usize,
+    /// The entries that were asked for by name, and whether the ledger has each.
+    named: BTreeMap<EntryId, bool>,
 }
 
 impl Shown {
@@ -55,10 +57,13 @@ impl Shown {
         }
         let beginnings = answer.prefixes(&question.sizes)?;
         self.beginnings.extend(beginnings.into_iter().map(|beginning| (beginning, Arc::clone(&tree))));
-        let Answer { nodes, leaves, .. } = answer;
+        let Answer { nodes, leaves, located, .. } = answer;
         if question.leaf_count == 0 {
-            let asked = question.leaves.iter().map(|index| LedgerIndex(*index)).collect();
+            let asked = question.leaves.iter().map(|index| LedgerIndex(*index));
+            let asked = asked.chain(located.iter().map(|(_, index)| *index)).collect();
+            let epoch = tree.checkpoint.epoch;
             self.take_proofs(asked, nodes, tree)?;
+            self.take_named(question, &located, epoch);
             return Ok(Vec::new());
         }
         let first = question.first_leaf;
@@ -115,6 +120,20 @@ impl Shown {
     fn proof_of(&self, epoch: Epoch, index: LedgerIndex) -> Option<&(TreeNodes, Arc<VerifiedCheckpoint>)> {
         let proof = &self.answers[*self.leaves.get(&index)?];
         Some(proof).filter(|(_, tree)| tree.checkpoint.epoch == epoch)
+    }
+
+    /// The entries that were asked for by name and are not in the ledger.
+    pub(super) fn lost(&self) -> impl Iterator<Item = &EntryId> {
+        self.named.iter().filter(|(_, is_there)| !**is_there).map(|(entry, _)| entry)
+    }
+
+    /// Notes which of the entries of the question the ledger has. An entry counts as there only if its leaf is proved.
+    fn take_named(&mut self, question: &wire::Prove, located: &[(EntryId, LedgerIndex)], epoch: Epoch) {
+        for id in question.entries.iter().filter_map(|name| EntryId::from_slice(&name.id)) {
+            let mut leaves = located.iter().filter(|(found, _)| *found == id);
+            let is_there = leaves.any(|(_, index)| self.leaf_hash(epoch, *index) == Some(id.0));
+            self.named.insert(id, is_there);
+        }
     }
 
     /// Keeps the proofs of these leaves, if all of them hold.

@@ -89,12 +89,12 @@ impl<R: Records> Suspicions<'_, R> {
     /// The tree holds another leaf where a receipt of the agency names one.
     fn omitted(&self) -> Found<R> {
         let mut found = Vec::new();
-        for (id, acknowledged) in &self.holdings.acknowledged {
+        for (acknowledged, receipt) in &self.holdings.acknowledged {
             let shown = self.shown.leaf_hash(acknowledged.epoch, acknowledged.index);
-            if shown.is_some_and(|hash| hash != id.0)
-                && let Some(linked) = self.holdings.entries.get(id)
+            if shown.is_some_and(|hash| hash != acknowledged.entry.0)
+                && let Some(linked) = self.holdings.entries.get(&acknowledged.entry)
             {
-                let (entry, receipt) = (self.records.entry(linked.leaf)?, self.records.receipt(acknowledged.receipt)?);
+                let (entry, receipt) = (self.records.entry(linked.leaf)?, self.records.receipt(*receipt)?);
                 let leaf = self.shown.leaf_proof(acknowledged.epoch, acknowledged.index);
                 found.push(Finding::Omitted(wire::Omitted { entry, receipt, leaf }));
             }
@@ -199,11 +199,10 @@ impl<R: Records> Suspicions<'_, R> {
         if let Some(own) = linked.own_place {
             return Ok((own.epoch == place.epoch && own.index < place.index).then_some(KnownBy::Own(true)));
         }
-        if let Some(acknowledged) = self.holdings.acknowledged.get(id) {
-            if acknowledged.epoch == place.epoch && acknowledged.index < place.index {
-                return Ok(Some(KnownBy::Receipt(self.records.receipt(acknowledged.receipt)?)));
-            }
-            return Ok(None);
+        let mut receipts = self.holdings.receipts_for(id).peekable();
+        if receipts.peek().is_some() {
+            let before = receipts.find(|(named, _)| named.epoch == place.epoch && named.index < place.index);
+            return before.map(|(_, receipt)| Ok(KnownBy::Receipt(self.records.receipt(*receipt)?))).transpose();
         }
         let Some((index, _)) = self.shown.whole.get(id).filter(|(index, _)| *index < place.index) else {
             return Ok(None);
@@ -277,8 +276,8 @@ impl<R: Records> Suspicions<'_, R> {
         let mut found = Vec::new();
         let unanswered = |id: &EntryId| !self.holdings.answered.contains(id);
         for (id, offer) in self.holdings.offers.iter().filter(|(id, _)| unanswered(id)) {
-            let reached_by = if let Some(acknowledged) = self.holdings.acknowledged.get(id) {
-                Some(ReachedBy::Receipt(self.records.receipt(acknowledged.receipt)?))
+            let reached_by = if let Some((_, receipt)) = self.holdings.receipts_for(id).next() {
+                Some(ReachedBy::Receipt(self.records.receipt(*receipt)?))
             } else if let Some(leaf) = self.holdings.arrived.get(id) {
                 Some(ReachedBy::Arrived(self.records.entry(*leaf)?))
             } else {

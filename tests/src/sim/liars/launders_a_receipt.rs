@@ -1,5 +1,5 @@
 //! The liar's first receipt for an entry names a wrong leaf. It claims on every link that it has nothing, gets everything again, and gives
-//! a right receipt. Only the newer of the two receipts counts.
+//! a right receipt. Both receipts count.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -58,9 +58,33 @@ fn a_new_epoch_is_in_order_if_it_is_declared_and_rolled_back_if_not() {
     let declared = begins_anew(&honest, &declaration(&federation).signed());
     declared.finds(&[]);
     let audited = declared.audited();
-    assert_eq!((audited.of_earlier_epochs, audited.checked, audited.no_answer), (2, 1, None));
+    assert_eq!((audited.of_earlier_epochs, audited.checked, audited.no_answer), (2, 3, None));
+    assert_eq!(audited.lost, [], "it holds again what it acknowledged");
     begins_anew(&Scene::overseen(&federation), &declaration(&federation).signed()).finds(&[]);
     begins_anew(&honest, &signed_bytes(b"anything".as_slice().into(), None)).finds(&[Finding::RolledBack]);
+}
+
+#[test]
+fn what_an_agency_acknowledged_in_an_earlier_epoch_and_no_longer_holds_is_listed() {
+    let federation = Federation::new();
+    let mut forgets = begins_anew(&Scene::honest(&federation), &declaration(&federation).signed());
+    forgets.shown = forgets.shown.cut_to(1);
+    let audited = forgets.audited();
+    assert_eq!((audited.of_earlier_epochs, audited.lost.len(), audited.findings.len()), (2, 2, 0));
+    let entries: Vec<EntryId> = audited.lost.iter().map(|(entry, _)| *entry).collect();
+    assert!(entries.is_sorted(), "{entries:?}");
+}
+
+#[test]
+fn of_two_receipts_for_one_entry_the_false_one_counts_although_the_other_is_newer() {
+    let federation = Federation::new();
+    let mut scene = Scene::honest(&federation);
+    let other = federation.node(MINISTRY).lodges().at(START + 40 * MINUTE).at_leaf(4).entry();
+    scene.has_beside(&other);
+    scene.shown.push_entry(&other);
+    scene.has_receipt(&other, 7, START + 41 * MINUTE);
+    scene.has_receipt(&other, 8, START + 42 * MINUTE);
+    scene.finds(&[Finding::Omitted]);
 }
 
 #[test]
