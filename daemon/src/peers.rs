@@ -12,7 +12,6 @@
 //! proof_server.rs  answers peers' questions about this node's ledger
 //! watch.rs         watches the checkpoints that peers show and pass on
 //! budget.rs        the memory budget that all links share
-//! clocks.rs        compares this node's clock with its peers' clocks
 //! proof_client.rs  asks a peer about its ledger
 //! peer.rs          the state of a peer, for operators, and the slot that one session holds
 //! ```

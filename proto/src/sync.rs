@@ -29,6 +29,7 @@ mod delivery;
 mod effects;
 mod end;
 mod event;
+mod give_backs;
 mod gossip;
 mod handshake;
 mod jobs;
@@ -47,6 +48,7 @@ pub use event::{
     Action, Adoption, AskId, CheckedAck, CheckedCheckpoints, Close, Done, Event, GiveBackRange, Job, PeerChange,
     Question, Reply, SessionConfig, SideRecord, Signed, StoredPeer, Warning,
 };
+pub use give_backs::GiveBacks;
 pub use handshake::{HANDSHAKE_WITHIN, PROTOCOL_MAX, PROTOCOL_MIN};
 pub use jobs::JobId;
 pub use peer_checkpoints::OwnShown;

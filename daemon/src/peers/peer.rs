@@ -10,7 +10,7 @@ use sinergi_config::Endpoint;
 use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::limits;
-use sinergi_proto::sync::PeerChange;
+use sinergi_proto::sync::{GiveBacks, PeerChange};
 use sinergi_proto::wire;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -84,6 +84,8 @@ pub struct PeerSnapshot {
     pub gossiped: u64,
     /// The hash of a rival charter that it has, and the version up to which our charters were passed on because of that.
     pub passed_on: Option<([u8; 32], u64)>,
+    /// When this node began to give entries back to it, in this run of the program.
+    pub gave_back: GiveBacks,
 }
 
 /// The side that dialled a connection.
@@ -218,6 +220,7 @@ impl Peer {
             PeerChange::SentEntries(count) => state.sent_entries += count,
             PeerChange::ReceivedEntries(count) => state.received_entries += count,
             PeerChange::Refused(count) => state.refused += count,
+            PeerChange::GivesBack(epoch) => state.gave_back.begin(epoch, now),
             PeerChange::Gossiped(0) => state.gossiped = 0,
             PeerChange::Gossiped(version) => state.gossiped = state.gossiped.max(version),
             PeerChange::PassedOn(passed_on) => state.passed_on = passed_on,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::end::{Closing, End};
+use super::give_backs::GiveBacks;
 use super::jobs::JobId;
 use super::peer_checkpoints::OwnShown;
 use super::window::Window;
@@ -274,6 +275,8 @@ pub struct StoredPeer {
     /// The hash of the peer's charter, if it is a rival of this node's charter; and the version up to which this node has passed on its own
     /// charters for that reason.
     pub passed_on: Option<([u8; 32], u64)>,
+    /// When the node began to give entries back to the peer.
+    pub gave_back: GiveBacks,
 }
 
 /// The result of checking a frame of checkpoints.
@@ -374,6 +377,8 @@ pub enum PeerChange {
     ReceivedEntries(u64),
     /// The number of items of one frame that the peer refused.
     Refused(u64),
+    /// The node begins to give entries back to the peer, whose ledger is in this epoch.
+    GivesBack(Epoch),
     /// The version of the watch up to which the peer has received the checkpoints of others. 0 if it may have forgotten them.
     Gossiped(u64),
     /// The hash of the peer's rival charter, and the version up to which this node's charters were passed on. `None` if they may not have

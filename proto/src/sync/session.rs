@@ -297,6 +297,8 @@ impl Session {
             // While nothing is read, nothing can be shown.
             Timer::Shown if !reads => effects.set(Timer::Shown, effects.now.after(limits::CHECKPOINT_WITHIN)),
             Timer::Shown => return Err(self.peer_checkpoints.overdue()),
+            // What follows begins to deliver.
+            Timer::GiveBack => {}
             Timer::Question => self.proof_client.expire(effects),
         }
         Ok(())
@@ -344,14 +346,8 @@ impl Session {
     /// Does the work that the last event has made possible.
     fn go_on(&mut self, effects: &mut Effects<'_>) -> Result<(), End> {
         self.greet(effects)?;
-        if !self.awaits_charters()
-            && let Some(give_back) = self.undelivered.take()
-        {
-            let stored = self.handshake.stored();
-            // Receipts of an earlier epoch prove nothing about the peer's present ledger. So the peer gets everything again, and receipts it.
-            let are_present = give_back.is_none_or(|range| stored.receipted_in >= Some(range.epoch));
-            let receipted = stored.receipted.filter(|_| are_present);
-            self.delivery.begin(self.handshake.have(), receipted, give_back, effects)?;
+        if !self.awaits_charters() {
+            self.begin_to_deliver(effects)?;
         }
         while effects.writer_is_idle() && self.give_to_writer(effects)? {}
         if self.gossip_receiver.is_idle() && self.charters.is_idle() {

@@ -25,12 +25,14 @@ pub(super) enum Timer {
     Show,
     /// The peer must have shown its own checkpoint.
     Shown,
+    /// Entries may be given back to the peer.
+    GiveBack,
     /// A question must have been answered.
     Question,
 }
 
 impl Timer {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Handshake,
         Self::Idle,
         Self::Ping,
@@ -39,6 +41,7 @@ impl Timer {
         Self::RepeatGossip,
         Self::Show,
         Self::Shown,
+        Self::GiveBack,
         Self::Question,
     ];
 }

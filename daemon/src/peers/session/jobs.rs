@@ -355,6 +355,7 @@ fn stored_peer(outbox: &Outbox, watch: &Watch, peer: &Peer) -> Result<StoredPeer
         checkpoint: watch.newest(agency),
         gossiped: state.gossiped,
         passed_on: state.passed_on,
+        gave_back: state.gave_back,
     })
 }
 

@@ -125,6 +125,25 @@ impl Session {
         Ok(())
     }
 
+    /// Begins to deliver on a link that has just come up. What a peer is given back has to wait if it was given back everything too often.
+    pub(super) fn begin_to_deliver(&mut self, effects: &mut Effects<'_>) -> Result<(), End> {
+        let Some(give_back) = self.undelivered else { return Ok(()) };
+        let stored = self.handshake.stored();
+        if let Some(GiveBackRange { epoch, .. }) = give_back {
+            let wait = stored.gave_back.wait(epoch, effects.now.wall_millis);
+            if !wait.is_zero() {
+                effects.set(Timer::GiveBack, effects.now.after(wait));
+                return Ok(());
+            }
+            effects.note(PeerChange::GivesBack(epoch));
+        }
+        self.undelivered = None;
+        // Receipts of an earlier epoch prove nothing about the peer's present ledger. So the peer gets everything again, and receipts it.
+        let are_present = give_back.is_none_or(|range| stored.receipted_in >= Some(range.epoch));
+        let receipted = stored.receipted.filter(|_| are_present);
+        self.delivery.begin(self.handshake.have(), receipted, give_back, effects)
+    }
+
     /// Whether the peer passes on a charter that this node lacks. Only that charter may list the keys of its receipts, and the link is made anew
     /// when the charter comes into force.
     pub(super) fn awaits_charters(&self) -> bool {

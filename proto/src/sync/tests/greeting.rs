@@ -239,6 +239,7 @@ fn a_peer_with_a_new_epoch_gets_its_entries_back_and_the_operator_is_warned_unti
         let mut expected = vec![Action::Peer(PeerChange::Shown { has_time: false }), Action::Peer(PeerChange::Linked)];
         expected.extend(warning.into_iter().map(Action::Warn));
         expected.push(start(4, Job::Gossip { after: 0 }));
+        expected.extend(give_back.map(|range| Action::Peer(PeerChange::GivesBack(range.epoch))));
         expected.push(start(5, Job::Read { from: cursor(0), end: cursor(10), give_back }));
         expected.push(Action::Peer(PeerChange::Progress { sent: cursor(0), acknowledged: cursor(0) }));
         assert_eq!(side.does(done(3, checked(checkpoint_of_peer(shown, 20)))), expected);
@@ -263,4 +264,32 @@ fn a_peer_with_a_new_epoch_gets_everything_again_until_it_has_receipted_it_in_th
         let progress = Action::Peer(PeerChange::Progress { sent: cursor(from), acknowledged: cursor(from) });
         assert!(actions.contains(&progress), "{reset:?} {receipted_in:?}: {actions:?}");
     }
+}
+
+#[test]
+fn a_peer_that_has_begun_too_many_epochs_waits_for_what_it_is_given_back() {
+    let federation = Federation::new();
+    let (mut side, _) = Side::open(config(&federation.charters));
+    let mut gave_back = GiveBacks::default();
+    (2..6).for_each(|epoch| gave_back.begin(Epoch(epoch), START - 3_000_000));
+    let reset = Some((Epoch(6), LedgerIndex(7)));
+    let stored_peer = StoredPeer { reset, gave_back, receipted: None, ..stored_peer() };
+    side.does(done(1, Done::PeerLoaded(Box::new(stored_peer))));
+    side.hears(Kind::Hello(hello(&federation.charters)));
+    side.does(done(2, Done::Compared(None)));
+    side.hears(ready());
+    let actions = side.does(done(3, checked(checkpoint_of_peer(6, 20))));
+    assert_eq!(actions.last(), Some(&start(4, Job::Gossip { after: 0 })), "the link is up, and nothing is read");
+    assert_eq!(side.does(Event::Grown(cursor(11))), []);
+    let mut waited = Duration::ZERO;
+    let begins = loop {
+        side.hears(ping(0, true));
+        let (actions, _) = side.waits(IDLE / 2);
+        waited += IDLE / 2;
+        if actions.contains(&Action::Peer(PeerChange::GivesBack(Epoch(6)))) {
+            break waited;
+        }
+        assert!(waited < Duration::from_secs(3600), "it never begins");
+    };
+    assert_eq!(begins, Duration::from_secs(600));
 }

@@ -55,6 +55,7 @@ impl Node {
             checkpoint: self.watch.newest(peer).cloned(),
             gossiped: memory.map(|memory| memory.gossiped).unwrap_or_default(),
             passed_on: memory.and_then(|memory| memory.passed_on),
+            gave_back: memory.map(|memory| memory.gave_back.clone()).unwrap_or_default(),
         }
     }
 

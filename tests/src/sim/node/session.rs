@@ -15,8 +15,8 @@ use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::limits;
 use sinergi_proto::engine::{Delivery, Input, ReceiptHeader, SeenHeader};
 use sinergi_proto::sync::{
-    Action, AskId, Closing, Done, Event, Job, JobId, PeerChange, Question, Reply, Session, SessionConfig, SideRecord,
-    Signed,
+    Action, AskId, Closing, Done, Event, GiveBacks, Job, JobId, PeerChange, Question, Reply, Session, SessionConfig,
+    SideRecord, Signed,
 };
 use sinergi_proto::transparency::audit::consistency::{ConsistencyCheck, ConsistencyStep};
 use sinergi_proto::transparency::rollback_guard::GuardState;
@@ -65,6 +65,8 @@ pub(super) struct PeerMemory {
     pub(super) gossiped: u64,
     /// The hash of a rival charter that the peer has, and the version up to which this node has passed on its own charters because of it.
     pub(super) passed_on: Option<([u8; 32], u64)>,
+    /// When this node began to give entries back to the peer.
+    pub(super) gave_back: GiveBacks,
 }
 
 /// A submission to the writer.
@@ -369,6 +371,10 @@ impl Node {
                 }
             }
             PeerChange::Gossiped(version) => self.peers.entry(peer.clone()).or_default().gossiped = *version,
+            PeerChange::GivesBack(epoch) => {
+                let wall = self.wall(now);
+                self.peers.entry(peer.clone()).or_default().gave_back.begin(*epoch, wall);
+            }
             PeerChange::PassedOn(passed_on) => self.peers.entry(peer.clone()).or_default().passed_on = *passed_on,
             PeerChange::ClockOffset(offset) => {
                 let clocks = self.clocks(now);
