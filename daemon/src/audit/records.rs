@@ -61,7 +61,7 @@ impl OwnRecords {
                 let index = record.leaf().unwrap_or_default();
                 let entry = Entry::parse_bare(Bytes::from(record.body), None, self.outbox.federation())
                     .map_err(|source| OwnDataError::Entry { index, source })?;
-                holdings.add_entry(&entry, index, header.at);
+                holdings.add_entry(&entry, index, header.at, &header.routes);
             }
             Header::Receipt(header) => {
                 let receipt = ReceiptRef(record.position.to_bits());

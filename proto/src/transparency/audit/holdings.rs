@@ -16,6 +16,7 @@ use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::charter::Charters;
 use crate::entry::{Body, CaseAct, CustodyAct, Entry, Place};
 use crate::receipt::Receipt;
+use crate::routing::route::Route;
 use crate::tlog::checkpoint::{Checkpoint, CheckpointKeys};
 use crate::transparency::evidence::HELD;
 use crate::transparency::watch::VerifiedCheckpoint;
@@ -102,6 +103,8 @@ pub(super) struct Offer {
     /// The leaf in the own ledger.
     pub(super) leaf: LedgerIndex,
     pub(super) author: AgencyId,
+    /// Whether the auditor sends it to the agency itself. A relay may have dropped an offer that goes another way.
+    pub(super) is_direct: bool,
 }
 
 /// The number of held complaints that the agency published.
@@ -137,8 +140,8 @@ impl Holdings {
         }
     }
 
-    /// Adds the entry of a leaf of the own ledger. It was written there at `at`, in milliseconds since 1970.
-    pub fn add_entry(&mut self, entry: &Entry, leaf: LedgerIndex, at: u64) {
+    /// Adds the entry of a leaf of the own ledger. It was written there at `at`, in milliseconds since 1970, and goes over these links.
+    pub fn add_entry(&mut self, entry: &Entry, leaf: LedgerIndex, at: u64, routes: &[Route]) {
         let Assignment { agency, scope, now, .. } = &self.assignment;
         if scope.complaint.is_some() && entry.complaint != scope.complaint {
             return;
@@ -154,7 +157,8 @@ impl Holdings {
             && act.offers_to() == Some(agency)
             && act.answer_by().is_some_and(|answer_by| (scope.since..*now).contains(&answer_by))
         {
-            self.offers.insert(entry.id, Offer { leaf, author: entry.author.clone() });
+            let is_direct = routes.iter().any(|route| route.to == *agency);
+            self.offers.insert(entry.id, Offer { leaf, author: entry.author.clone(), is_direct });
         }
         if is_own {
             self.add_authored(entry, leaf, is_in_scope);

@@ -286,7 +286,7 @@ impl<R: Records> Suspicions<'_, R> {
             let entry = self.records.entry(offer.leaf)?;
             if reached_by.is_some() {
                 found.push(Finding::Unanswered(wire::Unanswered { offer: entry, reached_by }));
-            } else if offer.author == self.holdings.assignment.auditor {
+            } else if offer.author == self.holdings.assignment.auditor && offer.is_direct {
                 found.push(Finding::Undelivered(wire::Undelivered { offer: entry }));
             }
         }

@@ -19,6 +19,7 @@ use crate::base::ids::EntryId;
 use crate::entry::signed_bytes;
 use crate::fixture::ledger::Ledger;
 use crate::fixture::{Case, DAY, Federation, MINUTE, START, agency, member_of};
+use crate::routing::route::{Access, Route};
 
 const MINISTRY: &str = "kemendagri";
 const PROVINCE: &str = "prov-jabar";
@@ -77,6 +78,8 @@ struct Scene<'f> {
     epoch: Epoch,
     /// Time at which the province signs the shown ledger.
     signs_at: u64,
+    /// Whether the auditor's entries go to the province through another agency.
+    is_relayed: bool,
 }
 
 impl<'f> Scene<'f> {
@@ -96,6 +99,7 @@ impl<'f> Scene<'f> {
             shown: Ledger::filled(3),
             epoch: Epoch::FIRST,
             signs_at: LATER,
+            is_relayed: false,
         };
         scene.own.leaves.push((lodged.clone(), START));
         scene.shown.push_entry(&lodged);
@@ -159,9 +163,11 @@ impl<'f> Scene<'f> {
             received: self.received,
             now: LATER,
         };
+        let to = if self.is_relayed { OVERSIGHT } else { PROVINCE };
+        let routes = [Route { to: agency(to), access: Access::Public, history: false }];
         let mut holdings = Holdings::new(assignment, &self.federation.charters);
         for (leaf, (entry, at)) in (0..).map(LedgerIndex).zip(&self.own.leaves) {
-            holdings.add_entry(entry, leaf, *at);
+            holdings.add_entry(entry, leaf, *at, &routes);
         }
         for (receipt, (ack, at)) in (0..).map(ReceiptRef).zip(&self.own.receipts) {
             holdings.add_receipt(&agency(PROVINCE), ack, receipt, *at);

@@ -68,7 +68,7 @@ impl Ledger {
             match held {
                 AuditRecord::Leaf(index) => {
                     let leaf = Self::leaf(self, *index);
-                    holdings.add_entry(&leaf.entry, *index, leaf.header.at);
+                    holdings.add_entry(&leaf.entry, *index, leaf.header.at, &leaf.header.routes);
                 }
                 AuditRecord::Receipt { peer, at, ack } => holdings.add_receipt(peer, ack, ReceiptRef(number), *at),
                 AuditRecord::Seen { agency, note } => holdings.add_checkpoint(agency, note),
