@@ -110,7 +110,8 @@ fn page(output: &Output, audits: &[Audited]) -> String {
         ]);
     }
     let mut parts = vec![rendered(&table)];
-    for audit in audits.iter().filter(|audit| audit.of_earlier_epochs > 0 && audit.unfinished.is_none()) {
+    let is_known = |audit: &&Audited| audit.lost > 0 || audit.of_earlier_epochs > 0 && audit.unfinished.is_none();
+    for audit in audits.iter().filter(is_known) {
         parts.push(output.wrapped(&of_earlier_epochs(audit), ""));
     }
     parts.extend(audits.iter().flat_map(|audit| &audit.findings).map(|finding| described(output, finding)));

@@ -16,7 +16,7 @@ use crate::base::time::{self, now_millis};
 use crate::storage::charters::CharterStore;
 use sinergi_proto::base::ids::AgencyId;
 
-/// A peer that is connected for so long without a link is told.
+/// The operator is told of a peer whose connections have led to no link for so long.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
 /// The figures of this node, and its alarms.
@@ -138,14 +138,14 @@ impl Overview {
             let (agency, peer) = (&peer.agency, peer.snapshot());
             let is_over =
                 |since: u64, time: Duration| since > 0 && u128::from(now.saturating_sub(since)) > time.as_millis();
-            if is_over(peer.greeted_since, READY_WITHIN) {
+            if is_over(peer.not_ready_since, READY_WITHIN) {
                 let text = format!(
                     "{agency} is connected, and one of the two nodes is not ready, so nothing is delivered: its node or this one waits for its \
                      peers or its operator"
                 );
-                state(AlarmKind::NotReady, AlarmKind::NotReady.about(agency), peer.greeted_since, text);
+                state(AlarmKind::NotReady, AlarmKind::NotReady.about(agency), peer.not_ready_since, text);
             }
-            if is_over(peer.without_time_since, limits::WITHOUT_TIME) {
+            if peer.linked_since > 0 && is_over(peer.without_time_since, limits::WITHOUT_TIME) {
                 let text = format!(
                     "the checkpoints of {agency} carry no time, so its receipts prove none: nobody confirms its clock. Its operator can, with \
                      `sinergi confirm clock`"

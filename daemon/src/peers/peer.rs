@@ -46,12 +46,14 @@ pub struct Peer {
 pub struct PeerSnapshot {
     /// When the link came up.
     pub linked_since: u64,
-    /// When the Hellos were exchanged, while the link is not up: both sides must still show a checkpoint.
+    /// When the Hellos of the present connection were exchanged, while the link is not up: both sides must still show a checkpoint.
     pub greeted_since: u64,
+    /// Since when connections come up and links do not.
+    pub not_ready_since: u64,
     /// Since when it shows checkpoints without a time.
     pub without_time_since: u64,
-    /// The problem with its checkpoints, in words, if the last link ended because it showed no valid one.
-    pub no_checkpoint: String,
+    /// The last time at which a link ended because it showed no valid checkpoint, and the problem in words.
+    pub no_checkpoint: Option<(u64, String)>,
     /// Whether a connection is being made.
     pub connecting: bool,
     /// When the peer's application last answered.
@@ -199,12 +201,17 @@ impl Peer {
             PeerChange::Heard => {}
             PeerChange::Greeted { protocol, charter_version } => {
                 (state.protocol, state.charter_version) = (protocol, charter_version);
+                // The connection may have taken over from another one.
+                state.linked_since = 0;
                 (state.greeted_since, state.last_success) = (now, now);
+                if state.not_ready_since == 0 {
+                    state.not_ready_since = now;
+                }
                 (state.connecting, state.next_retry) = (false, 0);
             }
             PeerChange::Linked => {
-                (state.linked_since, state.greeted_since) = (now, 0);
-                (state.first_failure, state.last_error, state.no_checkpoint) = (0, String::new(), String::new());
+                (state.linked_since, state.greeted_since, state.not_ready_since) = (now, 0, 0);
+                (state.first_failure, state.last_error) = (0, String::new());
             }
             PeerChange::Shown { has_time: true } => state.without_time_since = 0,
             PeerChange::Shown { has_time: false } if state.without_time_since == 0 => state.without_time_since = now,
@@ -237,6 +244,8 @@ impl Peer {
         if state.first_failure == 0 {
             state.first_failure = now_millis();
         }
+        // The node is not waiting: its connections fail.
+        state.not_ready_since = 0;
         state.last_error = text;
     }
 

@@ -22,6 +22,11 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::peer::{Link, Peers, Question};
 use crate::base::node_limits::PING_WITHIN;
+use crate::base::time::now_millis;
+
+/// A link that ended so recently, in milliseconds, because the peer showed no valid checkpoint counts as a question without an answer. The next link is
+/// tried within this time.
+const NO_CHECKPOINT_COUNTS: u64 = 10 * 60 * 1000;
 
 /// A question has no answer.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -90,8 +95,11 @@ impl Peers {
     pub async fn ask(&self, agency: &AgencyId, prove: wire::Prove) -> Result<wire::Proof, Unanswered> {
         let peer = self.get(agency).ok_or_else(|| Unanswered::NotAdjacent(agency.clone()))?;
         let state = peer.snapshot();
-        if state.linked_since == 0 && !state.no_checkpoint.is_empty() {
-            return Err(Unanswered::NoCheckpoint { agency: agency.clone(), problem: state.no_checkpoint });
+        if state.linked_since == 0
+            && let Some((at, problem)) = state.no_checkpoint
+            && now_millis().saturating_sub(at) < NO_CHECKPOINT_COUNTS
+        {
+            return Err(Unanswered::NoCheckpoint { agency: agency.clone(), problem });
         }
         let is_up = |_: &Link| state.linked_since > 0;
         let link = peer.link().filter(is_up).ok_or_else(|| Unanswered::NotLinked(agency.clone()))?;
@@ -158,6 +166,7 @@ mod tests {
         let peers = Peers::new(&configured, &SharedClock::of_a_start(0));
         let peer = peers.get(&city()).expect("configured");
         let hold = peer.take_slot(&agency("prov-jabar"), Direction::Accepted).expect("the slot is free");
+        peer.note(|state| state.linked_since = 1);
         let city = city();
         let (answer, ()) = tokio::join!(peers.ask(&city, wire::Prove::default()), session(hold));
         answer
@@ -173,6 +182,18 @@ mod tests {
             let problem = peers.ask(&id, wire::Prove::default()).await.expect_err("it cannot be asked");
             assert!(matches!(NoAnswer::from(&problem), NoAnswer::Own(_)));
             assert_eq!(problem, expected);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_agency_that_has_just_shown_no_valid_checkpoint_counts_as_asked_and_not_one_that_did_long_ago() {
+        let configured = [sinergi_config::Peer { agency: city(), endpoint: None }];
+        let peers = Peers::new(&configured, &SharedClock::of_a_start(0));
+        let peer = peers.get(&city()).expect("configured");
+        for (ago, is_its_doing) in [(1000, true), (NO_CHECKPOINT_COUNTS + 1000, false)] {
+            peer.note(|state| state.no_checkpoint = Some((now_millis() - ago, "it shows none".to_owned())));
+            let problem = peers.ask(&city(), wire::Prove::default()).await.expect_err("it cannot be asked");
+            assert_eq!(matches!(NoAnswer::from(&problem), NoAnswer::Peer(_)), is_its_doing, "{problem}");
         }
     }
 
@@ -240,6 +261,7 @@ mod tests {
         let peers = Peers::new(&configured, &SharedClock::of_a_start(0));
         let peer = peers.get(&city()).expect("configured");
         let mut hold = peer.take_slot(&agency("prov-jabar"), Direction::Accepted).expect("the slot is free");
+        peer.note(|state| state.linked_since = 1);
         let gone = peers.ask(&city(), wire::Prove::default()).await;
         assert_eq!(gone, Err(Unanswered::Unsent(city())));
         let later = wire::Prove { first_leaf: 7, ..Default::default() };

@@ -257,6 +257,11 @@ pub struct Epoch(pub u32);
 impl Epoch {
     /// The epoch of a new ledger.
     pub const FIRST: Self = Self(1);
+
+    /// The number of the latest epoch that an honest agency may have begun after this one, see [`limits::EPOCHS_AHEAD`].
+    pub fn latest_to_believe(self) -> u32 {
+        self.0.saturating_add(limits::EPOCHS_AHEAD)
+    }
 }
 
 impl fmt::Display for Epoch {

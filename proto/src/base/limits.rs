@@ -50,13 +50,13 @@ pub const GOSSIP_PAUSE: Duration = Duration::from_secs(60);
 /// A new epoch is at most so many after the last known one: epochs that were begun and lost again may be skipped, because they may have been seen.
 /// What shows a later one proves nothing.
 pub const EPOCHS_AHEAD: u32 = 8;
-/// On a link that is up, each side shows a checkpoint of its own ledger at least this often. A node shows one after a quarter of this time.
-pub const CHECKPOINT_WITHIN: Duration = Duration::from_secs(60 * 60);
+/// On a link that is up, each side shows a checkpoint of its own ledger at least this often. A node shows one after a quarter of this time. The rest is
+/// for a slow link: a window of entries before it takes hours at a few kilobytes a second.
+pub const CHECKPOINT_WITHIN: Duration = Duration::from_secs(4 * 60 * 60);
 /// A node whose clock is confirmed signs a new checkpoint when the time of the newest one is so old. So the checkpoint that it shows when a link
 /// comes up is fresh.
 pub const CHECKPOINT_AGE: Duration = Duration::from_secs(2 * 60);
-/// A peer that shows no time in its checkpoints for this long is told to the operator, and so is this node's own clock if it is not confirmed for
-/// this long.
+/// The operator is told of a peer that shows no time in its checkpoints for so long, and of a clock of this node that nobody confirms for so long.
 pub const WITHOUT_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// Most items of one `Prove`: leaves, entries, sizes and whole leaves together.
 pub const PROVE_ITEMS: usize = 1024;

@@ -76,6 +76,17 @@ pub enum PlanError {
         /// The newest known epoch.
         known: Epoch,
     },
+    /// The epoch that the operator named is so late that other nodes would not believe it.
+    #[error(
+        "epoch {given} is too far ahead: epoch {known} is the newest known one, so it must be at most {}; begin that one first if a later one was lost",
+        known.latest_to_believe()
+    )]
+    TooFarAhead {
+        /// The epoch that the operator named.
+        given: Epoch,
+        /// The newest known epoch.
+        known: Epoch,
+    },
 }
 
 /// A planned recovery. The operator confirms it.
@@ -144,6 +155,10 @@ impl Plan {
         let epoch = named.unwrap_or(Epoch(old_epoch.0.saturating_add(1)));
         if epoch <= old_epoch {
             return Err(PlanError::NotNew { given: epoch, known: old_epoch });
+        }
+        // Others refuse to link with a ledger of an epoch that they do not believe, and no earlier one can be begun afterwards.
+        if epoch.0 > old_epoch.latest_to_believe() {
+            return Err(PlanError::TooFarAhead { given: epoch, known: old_epoch });
         }
         Ok(Self { old_epoch, epoch, here, unreadable: old.problem().cloned(), seen, checkpoint })
     }

@@ -59,7 +59,7 @@ impl CharterSync {
         self.has_come
     }
 
-    /// Whether charters that the peer passed on before it said anything else may still come into force on this node.
+    /// Whether charters that the peer passed on may still come into force on this node.
     pub(super) fn may_change(&self) -> bool {
         self.has_come && !self.has_ended
     }

@@ -139,8 +139,12 @@ impl Delivery {
         self.checking.done(job, ack);
     }
 
-    /// Takes the next receipt, if its check has ended. Returns the checkpoint in it.
-    pub(super) fn acknowledge_next(&mut self, effects: &mut Effects<'_>) -> Result<Option<OwnShown>, End> {
+    /// Takes the next receipt, if its check has ended and `judge` accepts the checkpoint in it. Returns the checkpoint.
+    pub(super) fn acknowledge_next(
+        &mut self,
+        judge: impl FnOnce(&OwnShown) -> Result<(), End>,
+        effects: &mut Effects<'_>,
+    ) -> Result<Option<OwnShown>, End> {
         let Some(((), ack)) = self.checking.pop() else { return Ok(None) };
         let CheckedAck { receipt, ack, checkpoint, confirmed } =
             *ack.map_err(|error| End::Fault(FaultCode::BadReceipt, error))?;
@@ -149,6 +153,10 @@ impl Delivery {
             let (bytes, most) = (note.len(), limits::CHECKPOINT_BYTES);
             return Err(End::over_limit(format!("a receipt whose checkpoint has {bytes} bytes, at most {most}")));
         }
+        // The watch gets it in any case.
+        let shown = OwnShown { checkpoint: Some(checkpoint.clone()), confirmed };
+        effects.act(Action::Saw(VerifiedCheckpoint { checkpoint, note }));
+        judge(&shown)?;
         self.progress = effects.now.mono_nanos;
         let mut outputs = self.sender.handle(SenderEvent::Acknowledged { cursor, results });
         if matches!(outputs.first(), Some(SenderOutput::Store { .. }))
@@ -158,8 +166,6 @@ impl Delivery {
         }
         self.perform(outputs, None, effects)?;
         effects.note(PeerChange::Answered);
-        let shown = OwnShown { checkpoint: Some(checkpoint.clone()), confirmed };
-        effects.act(Action::Saw(VerifiedCheckpoint { checkpoint, note }));
         Ok(Some(shown))
     }
 

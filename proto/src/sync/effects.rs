@@ -1,7 +1,7 @@
 //! The outputs of a session's parts: jobs, timers, queued frames and actions.
 //!
 //! Invariants:
-//! - frames leave in the order in which they were queued;
+//! - frames leave in the order in which they were queued, except that questions and answers about ledgers leave first;
 //! - the queue is bounded: the session ends if a peer does not read its frames;
 //! - the session knows how many submissions the writer has not taken yet.
 
@@ -20,6 +20,9 @@ use crate::wire::frame::Kind;
 /// The bound of the queue of frames: the windows of both directions, and some room for charters.
 pub(super) const WAITING_FRAMES: usize = 2 * limits::LINK_WINDOW_FRAMES + 64;
 
+/// The bound of the queue of questions and answers about ledgers.
+pub(super) const WAITING_PROOFS: usize = 64;
+
 /// The state that all parts of a session share.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shared {
@@ -27,6 +30,8 @@ pub(super) struct Shared {
     pub(super) timers: TimerTable,
     /// The queue of frames to send.
     pub(super) frames: VecDeque<Kind>,
+    /// Questions and answers about ledgers. They leave before other frames, so that an answer comes in time although a window of entries waits.
+    pub(super) proofs: VecDeque<Kind>,
     /// Submissions that the writer has not taken yet.
     pub(super) untaken: usize,
 }
@@ -98,6 +103,15 @@ impl<'a> Effects<'a> {
             return Err(End::over_limit(format!("{WAITING_FRAMES} frames wait for the peer to read")));
         }
         self.shared.frames.push_back(kind);
+        Ok(())
+    }
+
+    /// Queues a question or an answer about a ledger. Ends the session if the queue is full.
+    pub(super) fn send_proof(&mut self, kind: Kind) -> Result<(), End> {
+        if self.shared.proofs.len() >= WAITING_PROOFS {
+            return Err(End::over_limit(format!("{WAITING_PROOFS} proofs wait for the peer to read")));
+        }
+        self.shared.proofs.push_back(kind);
         Ok(())
     }
 

@@ -133,6 +133,7 @@ impl GossipSender {
         job: JobId,
         (own, mut notes): (Signed, Vec<Vec<u8>>),
         reached: u64,
+        config: &SessionConfig,
         effects: &mut Effects<'_>,
     ) -> Result<(), End> {
         if self.reading.take_if(|reading| *reading == job).is_none() {
@@ -141,7 +142,8 @@ impl GossipSender {
         // A full frame may have left some out. They are sent after the pause.
         self.has_news |= notes.len() >= limits::GOSSIP_CHECKPOINTS;
         if std::mem::take(&mut self.must_show) || self.sent_size != own.size {
-            notes.insert(0, own.note.to_vec());
+            let now = effects.now.wall_millis;
+            notes.insert(0, Checkpoint::without_old_time(&own.note, &config.federation, &config.own, now));
             effects.set(Timer::Show, effects.now.after(SHOW_AGAIN));
         }
         (self.sent_version, self.sent_size) = (reached, own.size);

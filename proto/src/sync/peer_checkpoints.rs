@@ -4,8 +4,9 @@
 //!
 //! Invariants:
 //! - delivery begins only after a checkpoint that covers everything that the peer delivered and acknowledged before;
-//! - a time is judged only by a clock that is confirmed, and by the times that the peer showed itself. An honest peer whose clock is confirmed
-//!   shows none that is wrong; a peer without a confirmed clock shows none at all;
+//! - a time is judged only by a clock that is confirmed, and by the times that the peer showed itself. Two honest nodes whose clocks are confirmed and
+//!   over ten minutes apart end their link, and accuse nobody;
+//! - a ledger stays in one epoch while a link is up, so that no receipt can be moved to another one;
 //! - a key that this node does not know yet is nobody's fault.
 
 use super::end::End;
@@ -24,6 +25,8 @@ pub(super) struct PeerCheckpoints {
     received: Option<Cursor>,
     /// The newest checkpoint of the peer that this node knew when the link began.
     known: Option<Checkpoint>,
+    /// The epoch in the peer's Ready.
+    epoch: Option<Epoch>,
     /// The latest time that the peer has shown, in seconds since 1970, and the epoch in which it did.
     latest: Option<(Epoch, u64)>,
     /// Whether the last checkpoint that came over this link has a time; `None` before one has come.
@@ -43,7 +46,7 @@ impl PeerCheckpoints {
     /// What a link begins with.
     pub(super) fn new(peer: AgencyId, received: Option<Cursor>, known: Option<Checkpoint>) -> Self {
         let latest = known.as_ref().and_then(|known| Some((known.epoch, known.seconds?)));
-        Self { peer, received, known, latest, has_time: None }
+        Self { peer, received, known, epoch: None, latest, has_time: None }
     }
 
     /// Judges the checkpoint in the peer's Ready. `is_behind` says whether this node lacks charters that the peer has.
@@ -61,13 +64,32 @@ impl PeerCheckpoints {
             )));
         }
         self.judge_time(checkpoint, shown.confirmed)?;
+        self.epoch = Some(checkpoint.epoch);
         Ok(checkpoint.epoch)
     }
 
-    /// Judges a checkpoint that the peer shows on a link that is up.
+    /// Judges a checkpoint that the peer shows on a link that is up, by itself or in a receipt. A ledger stays in its epoch as long as its node runs.
     pub(super) fn judge(&mut self, shown: &OwnShown, is_behind: bool) -> Result<(), End> {
         let checkpoint = self.verified(shown, is_behind)?;
+        if let Some(epoch) = self.epoch.filter(|epoch| *epoch != checkpoint.epoch) {
+            return Err(
+                self.none(format!("it shows epoch {}, and showed epoch {epoch} on this link", checkpoint.epoch))
+            );
+        }
         self.judge_time(checkpoint, shown.confirmed)
+    }
+
+    /// Judges a checkpoint that the peer shows by itself, like [`Self::judge`]. Its time must not be very old: the newest checkpoint is shown.
+    pub(super) fn judge_newest(&mut self, shown: &OwnShown, is_behind: bool) -> Result<(), End> {
+        self.judge(shown, is_behind)?;
+        let oldest = shown.confirmed.map(|now| (now / 1000).saturating_sub(limits::CHECKPOINT_WITHIN.as_secs()));
+        let seconds = shown.checkpoint.as_ref().and_then(|checkpoint| checkpoint.seconds);
+        match (seconds, oldest, shown.confirmed) {
+            (Some(seconds), Some(oldest), Some(now)) if seconds < oldest => {
+                Err(self.wrong_time(format!("its newest time is {}, and it is {} here", at(seconds), rfc3339(now))))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Takes an accepted checkpoint. Returns whether it has a time, if this is a change.
@@ -97,7 +119,7 @@ impl PeerCheckpoints {
 
     /// The checkpoint must cover everything that the peer delivered and acknowledged before, and be of no epoch that is too far ahead.
     fn check_extent(&self, checkpoint: &Checkpoint) -> Result<(), End> {
-        let most = self.known.as_ref().map(|known| known.epoch.0.saturating_add(limits::EPOCHS_AHEAD));
+        let most = self.known.as_ref().map(|known| known.epoch.latest_to_believe());
         if let Some(most) = most.filter(|most| checkpoint.epoch.0 > *most) {
             return Err(self.none(format!("it shows epoch {}, and the latest to believe is {most}", checkpoint.epoch)));
         }
@@ -222,6 +244,19 @@ mod tests {
         assert_eq!(code(of_ksp.judge(&shown(checkpoint(1, 4, None)), false)), None);
         assert_eq!(code(of_ksp.judge(&shown(checkpoint(1, 4, NOW - 601)), false)), Some(FaultCode::CheckpointTime));
         assert_eq!(code(of_ksp.judge(&shown(checkpoint(2, 4, NOW - 601)), false)), None, "another epoch");
+    }
+
+    #[test]
+    fn after_ready_a_ledger_stays_in_its_epoch_and_what_it_shows_by_itself_is_not_very_old() {
+        let mut of_ksp = knowing(None, None);
+        assert_eq!(code(of_ksp.judge_ready(&shown(checkpoint(2, 1, None)), false)), None);
+        assert_eq!(code(of_ksp.judge(&shown(checkpoint(3, 2, None)), false)), Some(FaultCode::NoCheckpoint));
+        assert_eq!(code(of_ksp.judge(&shown(checkpoint(1, 2, None)), false)), Some(FaultCode::NoCheckpoint));
+        let within = limits::CHECKPOINT_WITHIN.as_secs();
+        assert_eq!(code(of_ksp.judge_newest(&shown(checkpoint(2, 2, NOW - within)), false)), None);
+        let older = shown(checkpoint(2, 2, NOW - within - 1));
+        assert_eq!(code(of_ksp.judge_newest(&older, false)), Some(FaultCode::CheckpointTime));
+        assert_eq!(code(of_ksp.judge(&older, false)), None, "a receipt may be older");
     }
 
     #[test]

@@ -74,7 +74,7 @@ impl ProofClient {
         {
             self.sent += 1;
             self.open.insert(self.sent, Some(asked));
-            effects.send(Kind::Prove(wire::Prove { number: self.sent, ..prove }))?;
+            effects.send_proof(Kind::Prove(wire::Prove { number: self.sent, ..prove }))?;
         }
         self.set_timer(effects);
         Ok(())

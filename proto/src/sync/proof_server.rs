@@ -32,7 +32,7 @@ impl ProofServer {
     pub(super) fn proved(&mut self, job: JobId, proof: wire::Proof, effects: &mut Effects<'_>) -> Result<(), End> {
         self.answering.done(job, proof);
         while let Some(((), proof)) = self.answering.pop() {
-            effects.send(Kind::Proof(proof))?;
+            effects.send_proof(Kind::Proof(proof))?;
         }
         Ok(())
     }

@@ -24,7 +24,7 @@ use super::gossip::{GossipReceiver, GossipSender};
 use super::handshake::{self, Handshake};
 use super::jobs::JobId;
 use super::keepalive::KeepAlive;
-use super::peer_checkpoints::PeerCheckpoints;
+use super::peer_checkpoints::{OwnShown, PeerCheckpoints};
 use super::proof_client::ProofClient;
 use super::proof_server::ProofServer;
 use super::reception::Reception;
@@ -49,6 +49,8 @@ pub struct Session {
     receipt_is_next: bool,
     /// What the delivery gives back when it begins; `None`: it has begun, or the link is not up.
     undelivered: Option<Option<GiveBackRange>>,
+    /// Whether Ready has left.
+    is_ready_sent: bool,
     handshake: Handshake,
     delivery: Delivery,
     reception: Reception,
@@ -102,6 +104,7 @@ impl Session {
             guard: config.guard,
             receipt_is_next: false,
             undelivered: None,
+            is_ready_sent: false,
             handshake: Handshake::default(),
             delivery: Delivery::new(config.end, config.idle, config.window),
             reception: Reception::new(None, config.window),
@@ -132,7 +135,7 @@ impl Session {
         self.shared = shared;
         match stepped {
             Err(end) => self.close(end, now, actions),
-            Ok(()) if !reads && self.reads() => self.keepalive.heard(now),
+            Ok(()) if !reads && self.reads() => self.reads_again(now),
             Ok(()) => {}
         }
         debug_assert!(
@@ -141,8 +144,16 @@ impl Session {
         );
     }
 
+    /// The session reads again after a pause. What the peer sent meanwhile may still be on its way.
+    fn reads_again(&mut self, now: Now) {
+        self.keepalive.heard(now);
+        if self.shared.timers.is_set(Timer::Shown) && self.is_linked() {
+            self.shared.timers.set(Timer::Shown, now.after(limits::CHECKPOINT_WITHIN));
+        }
+    }
+
     /// The next frame to send. The shell calls this when the transport has room, so that a ping or Hello carries the time at which it leaves.
-    /// Pings and pongs go first.
+    /// Pings and pongs go first, then questions and answers about ledgers.
     pub fn next_frame(&mut self, now: Now) -> Option<Frame> {
         if !self.has_frame() {
             return None;
@@ -150,10 +161,16 @@ impl Session {
         // Hello is the first frame of all.
         let is_hello = matches!(self.shared.frames.front(), Some(Kind::Hello(_)));
         let ping = if is_hello { None } else { self.keepalive.next_frame() };
-        let mut kind = ping.or_else(|| self.shared.frames.pop_front())?;
+        // The peer takes no question before this side is ready.
+        let proof = || if self.is_ready_sent { self.shared.proofs.pop_front() } else { None };
+        let mut kind = match ping.or_else(proof) {
+            Some(kind) => kind,
+            None => self.shared.frames.pop_front()?,
+        };
         match &mut kind {
             Kind::Ping(ping) => ping.now = now.wall_millis,
             Kind::Hello(hello) => hello.now = now.wall_millis,
+            Kind::Ready(_) => self.is_ready_sent = true,
             _ => {}
         }
         self.keepalive.frame_left(now, &mut self.shared.timers);
@@ -162,7 +179,8 @@ impl Session {
 
     /// Whether [`Self::next_frame`] has a frame.
     pub fn has_frame(&self) -> bool {
-        self.phase != Phase::Ended && (self.keepalive.has_frame() || !self.shared.frames.is_empty())
+        self.phase != Phase::Ended
+            && (self.keepalive.has_frame() || !self.shared.proofs.is_empty() || !self.shared.frames.is_empty())
     }
 
     /// Whether the shell may read a frame from the connection. `false` while there is no room for another frame.
@@ -324,7 +342,9 @@ impl Session {
                 Some(own) => self.checkpoints_shown(own, effects),
                 None => Ok(()),
             },
-            Done::Gossip { own, notes, reached } => self.gossip_sender.news_read(job, (own, notes), reached, effects),
+            Done::Gossip { own, notes, reached } => {
+                self.gossip_sender.news_read(job, (own, notes), reached, &self.config, effects)
+            }
             Done::Reserved => self.reception.reserved(job, effects),
             Done::Checked(items) => {
                 self.reception.checked(job, items);
@@ -367,10 +387,11 @@ impl Session {
 
     /// Takes the next receipt. Returns whether there was one.
     fn acknowledge_next(&mut self, effects: &mut Effects<'_>) -> Result<bool, End> {
-        match self.delivery.acknowledge_next(effects)? {
-            Some(shown) => self.own_shown(&shown, effects).map(|()| true),
-            None => Ok(false),
-        }
+        let is_behind = self.lacks_a_charter();
+        let judge = |shown: &OwnShown| self.peer_checkpoints.judge(shown, is_behind);
+        let Some(shown) = self.delivery.acknowledge_next(judge, effects)? else { return Ok(false) };
+        self.own_shown(&shown, effects);
+        Ok(true)
     }
 
     /// The end of a session when no frame can come any more.
@@ -393,7 +414,8 @@ impl Session {
                 actions.push(Action::Peer(PeerChange::Gossiped(0)));
             }
         }
-        if !was_success && self.handshake.is_over() {
+        let is_made_anew = matches!(end, End::Fault(FaultCode::Superseded, _));
+        if !was_success && self.handshake.is_over() && !is_made_anew {
             actions.push(Action::Peer(PeerChange::PassedOn(None)));
         }
         actions.push(Action::Close(Close { end, was_success }));

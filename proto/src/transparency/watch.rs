@@ -15,7 +15,8 @@
 //! - a checkpoint that contradicts another is never the newest. The finding is returned once for an epoch, and no other checkpoint of that epoch is
 //!   taken;
 //! - a new epoch ends nothing: the checkpoints of the epochs before it are still compared with each other, and what was found stays found;
-//! - at most `CHECKPOINTS_WATCHED` checkpoints of each of the `EPOCHS_WATCHED` newest epochs of one agency are kept.
+//! - at most `CHECKPOINTS_WATCHED` checkpoints of each of the `EPOCHS_WATCHED` newest epochs of one agency are kept, and that an epoch was contradicted
+//!   is remembered of many more.
 
 mod ledgers;
 
@@ -24,7 +25,6 @@ pub use ledgers::WatchedLedgers;
 use std::collections::BTreeMap;
 
 use crate::base::ids::Epoch;
-use crate::base::limits;
 use crate::tlog::checkpoint::Checkpoint;
 use crate::wire::{self, accusation::Finding};
 
@@ -33,6 +33,9 @@ const CHECKPOINTS_WATCHED: usize = 16;
 
 /// Most epochs of one agency whose checkpoints a node remembers. Audits read older ones in the ledger.
 const EPOCHS_WATCHED: usize = 4;
+
+/// Most contradicted epochs of one agency that a node remembers beside those.
+const EPOCHS_CAUGHT: usize = 64;
 
 /// A verified checkpoint with its note.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -191,13 +194,24 @@ impl Watched {
     /// Whether checkpoints of an epoch are taken: not of one that is too far ahead to be honest, and not of one that was forgotten.
     fn has_room_for(&self, epoch: Epoch) -> bool {
         let is_credible =
-            self.newest.as_ref().is_none_or(|newest| epoch.0 <= newest.checkpoint.epoch.0 + limits::EPOCHS_AHEAD);
-        let oldest = self.epochs.keys().next().filter(|_| self.epochs.len() >= EPOCHS_WATCHED);
-        is_credible && oldest.is_none_or(|oldest| epoch >= *oldest)
+            self.newest.as_ref().is_none_or(|newest| epoch.0 <= newest.checkpoint.epoch.latest_to_believe());
+        let oldest = self.uncaught().next().filter(|_| self.uncaught().count() >= EPOCHS_WATCHED);
+        is_credible && (self.epochs.contains_key(&epoch) || oldest.is_none_or(|oldest| epoch >= oldest))
     }
 
+    /// The epochs in which nothing was found, the oldest first.
+    fn uncaught(&self) -> impl Iterator<Item = Epoch> {
+        self.epochs.iter().filter(|(_, watched)| !watched.is_caught).map(|(epoch, _)| *epoch)
+    }
+
+    /// Forgets epochs beyond the limit. What was found stays found: a contradicted epoch takes hardly any room, and is forgotten only when there are
+    /// very many.
     fn forget_old_epochs(&mut self) {
-        while self.epochs.len() > EPOCHS_WATCHED {
+        let too_many = self.uncaught().count().saturating_sub(EPOCHS_WATCHED);
+        for oldest in self.uncaught().take(too_many).collect::<Vec<_>>() {
+            self.epochs.remove(&oldest);
+        }
+        while self.epochs.len() > EPOCHS_WATCHED + EPOCHS_CAUGHT {
             self.epochs.pop_first();
         }
     }
@@ -207,9 +221,10 @@ impl Watched {
     fn catch(&mut self, epoch: Epoch) {
         let Some(watched) = self.epochs.get_mut(&epoch) else { return };
         watched.is_caught = true;
+        let seen = std::mem::take(&mut watched.seen);
         if self.newest.as_ref().is_some_and(|newest| newest.checkpoint.epoch == epoch) {
-            let checked = watched.seen.values().rev().find(|seen| seen.is_checked);
-            self.newest = checked.map(|seen| seen.noted.clone()).or(self.newest.take());
+            let checked = seen.into_values().rev().find(|seen| seen.is_checked);
+            self.newest = checked.map(|seen| seen.noted).or(self.newest.take());
         }
     }
 }

@@ -14,6 +14,7 @@ use sinergi_proto::sync::{Action, Done, End, Event, Job, JobId, PeerChange, Repl
 
 use super::{Runner, Waiter, jobs};
 use crate::base::alarms::AlarmKind;
+use crate::base::time::now_millis;
 use crate::writer::Submission;
 
 impl Runner<'_> {
@@ -112,12 +113,17 @@ impl Runner<'_> {
             End::ByPeer { code, reason } => (FaultCode::from_number(*code), reason, true),
             _ => return,
         };
-        let Some(code @ (FaultCode::NoCheckpoint | FaultCode::CheckpointTime)) = code else { return };
+        let Some(code @ (FaultCode::NoCheckpoint | FaultCode::CheckpointTime | FaultCode::CharterBehind)) = code else {
+            return;
+        };
         if code == FaultCode::NoCheckpoint && !is_ours {
-            self.peer.note(|state| state.no_checkpoint.clone_from(reason));
+            self.peer.note(|state| state.no_checkpoint = Some((now_millis(), reason.clone())));
         }
         let advice = match (code, is_ours) {
             (FaultCode::CheckpointTime, _) => "until both clocks are right nothing is delivered",
+            (FaultCode::CharterBehind, _) => {
+                "one of the two nodes lacks a charter: compare them with `sinergi charter show`"
+            }
             (_, true) => "it does not accept this node's checkpoints: compare both charters, and ask its operator",
             (_, false) => "nothing is delivered: ask its operator. `sinergi audit` states this as a finding",
         };

@@ -53,6 +53,7 @@ fn plan(old: &OldLedger, recorded: Vec<u8>, sightings: &[Sighting], named: Optio
 #[test]
 fn the_epoch_that_begins_is_later_than_all_that_are_known_or_the_operator_names_it() {
     let not_new = |given, known| Err(PlanError::NotNew { given: Epoch(given), known: Epoch(known) });
+    let too_far = |given, known| Err(PlanError::TooFarAhead { given: Epoch(given), known: Epoch(known) });
     let own_files = || by(None, Proof::Tree { epoch: 1, size: 9 });
     let by_another = || by(Some("ksp"), Proof::Checkpoint("signed by nobody".to_owned()));
     let nothing_readable = || Err(PlanError::NothingReadable("bad".to_owned()));
@@ -74,6 +75,8 @@ fn the_epoch_that_begins_is_later_than_all_that_are_known_or_the_operator_names_
         ("unreadable, and a peer saw it", unreadable(), vec![seen(2, 1)], None, Ok((2, 3))),
         ("perhaps a copy, named", whole(2, 5), vec![], Some(3), Ok((2, 3))),
         ("perhaps a copy, named later", whole(2, 5), vec![], Some(7), Ok((2, 7))),
+        ("perhaps a copy, named as late as others believe", whole(2, 5), vec![], Some(10), Ok((2, 10))),
+        ("perhaps a copy, named too late", whole(2, 5), vec![], Some(11), too_far(11, 2)),
         ("perhaps a copy, named as it is", whole(2, 5), vec![], Some(2), not_new(2, 2)),
         ("lost, named", whole(1, 0), vec![], Some(4), Ok((3, 4))),
         ("lost, and a peer saw a later one than was named", whole(1, 0), vec![seen(4, 1)], Some(4), not_new(4, 4)),

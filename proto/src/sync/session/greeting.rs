@@ -81,7 +81,12 @@ impl Session {
     pub(super) fn checkpoints_shown(&mut self, own: Vec<OwnShown>, effects: &mut Effects<'_>) -> Result<(), End> {
         if self.is_linked() {
             self.gossip_receiver.store_held(effects);
-            return own.iter().try_for_each(|shown| self.own_shown(shown, effects));
+            let is_behind = self.lacks_a_charter();
+            for shown in &own {
+                self.peer_checkpoints.judge_newest(shown, is_behind)?;
+                self.own_shown(shown, effects);
+            }
+            return Ok(());
         }
         let shown = own.into_iter().next().unwrap_or_default();
         let epoch = self.peer_checkpoints.judge_ready(&shown, self.lacks_a_charter())?;
@@ -92,18 +97,16 @@ impl Session {
         Ok(())
     }
 
-    /// Judges a checkpoint of the peer's own ledger on a link that is up.
-    pub(super) fn own_shown(&mut self, shown: &OwnShown, effects: &mut Effects<'_>) -> Result<(), End> {
-        self.peer_checkpoints.judge(shown, self.lacks_a_charter())?;
+    /// Takes an accepted checkpoint of the peer's own ledger on a link that is up.
+    pub(super) fn own_shown(&mut self, shown: &OwnShown, effects: &mut Effects<'_>) {
         self.note_shown(shown, effects);
         effects.set(Timer::Shown, effects.now.after(limits::CHECKPOINT_WITHIN));
-        Ok(())
     }
 
-    /// Whether the peer goes by a charter that this node lacks. A peer that names a newer one passes it on, so the name alone does not count.
-    fn lacks_a_charter(&self) -> bool {
-        let is_newer = self.handshake.theirs().charter_version > self.config.charters.newest().version;
-        self.handshake.names_another_charter(&self.config) && (!is_newer || self.charters.has_come())
+    /// Whether the peer goes by a charter that this node lacks. A peer that names another charter passes its own on, so the name alone does not
+    /// count.
+    pub(super) fn lacks_a_charter(&self) -> bool {
+        self.handshake.names_another_charter(&self.config) && self.charters.has_come()
     }
 
     /// Begins to deliver and to read. The peer's ledger is in this epoch.

@@ -203,12 +203,12 @@ fn a_new_leaf_is_read_and_sent_and_its_receipt_is_stored() {
     let refused = vec![(entry(1), 202)];
     let results = vec![ItemResult::without_contents(entry(1), ItemOutcome::Refused(202))];
     let expected = [
+        saw(),
         Action::Release(JobId(5)),
         peer(PeerChange::Refused(1)),
         Action::Store(SideRecord::Receipt { at: START, cursor: cursor(11), refused, ack: ack(11) }),
         progress(11, 11),
         peer(PeerChange::Answered),
-        saw(),
     ];
     assert_eq!(side.does(done(6, checked_ack(11, results))), expected);
 }
@@ -250,9 +250,9 @@ fn receipts_are_taken_in_order_whatever_the_order_in_which_their_checks_end() {
     let kept = |index| {
         Action::Store(SideRecord::Receipt { at: START, cursor: cursor(index), refused: Vec::new(), ack: ack(index) })
     };
-    let expected = [Action::Release(JobId(5)), kept(11), progress(12, 11), peer(PeerChange::Answered), saw()];
+    let expected = [saw(), Action::Release(JobId(5)), kept(11), progress(12, 11), peer(PeerChange::Answered)];
     assert_eq!(side.does(done(7, checked_ack(11, results(11)))), expected, "the next when the writer has taken it");
-    let expected = [Action::Release(JobId(6)), kept(12), progress(12, 12), peer(PeerChange::Answered), saw()];
+    let expected = [saw(), Action::Release(JobId(6)), kept(12), progress(12, 12), peer(PeerChange::Answered)];
     assert_eq!(side.does(Event::Taken), expected);
 }
 
@@ -359,7 +359,7 @@ fn a_peer_that_does_not_read_ends_the_link_when_the_queue_of_frames_is_full() {
         }
     };
     assert!(ends_with(&ended, FaultCode::LimitExceeded));
-    assert_eq!(number, 2 * limits::LINK_WINDOW_FRAMES as u64 + 65);
+    assert_eq!(number, 65);
 }
 
 #[test]

@@ -158,7 +158,12 @@ fn close_is_the_last_action_of_a_session() {
     ];
     for (event, end) in ends {
         let mut side = Side::linked();
-        let expected = [Action::Peer(PeerChange::PassedOn(None)), Action::Close(Close { end, was_success: false })];
+        // The charters that were passed on may not have arrived, unless the link goes on over another connection.
+        let is_made_anew = matches!(end, End::Fault(FaultCode::Superseded, _));
+        let mut expected = vec![Action::Close(Close { end, was_success: false })];
+        if !is_made_anew {
+            expected.insert(0, Action::Peer(PeerChange::PassedOn(None)));
+        }
         assert_eq!(side.does(event), expected);
         assert_eq!((side.does(Event::Stop), side.says(), side.session.next_timeout()), (vec![], vec![], None));
         assert!(!side.session.reads() && !side.session.wants_news());

@@ -84,3 +84,15 @@ fn a_question_that_is_not_answered_in_time_is_given_up_and_counts_until_the_peer
     side.says();
     assert_eq!(asks(&mut side, 10), [Kind::Prove(prove(most + 1))], "and the peer can answer one more");
 }
+
+#[test]
+fn an_answer_leaves_before_the_entries_that_wait() {
+    let mut side = Side::linked();
+    side.does(Event::Grown(cursor(11)));
+    side.does(done(5, Done::Read(prepared(11, &[1]))));
+    side.hears(Kind::Prove(wire::Prove::default()));
+    side.does(done(6, Done::Proved(wire::Proof::default())));
+    side.does(Event::Ask(AskId(1), Question::Prove(wire::Prove::default())));
+    let said = side.says();
+    assert!(matches!(said[..], [Kind::Proof(_), Kind::Prove(_), Kind::Deliver(_)]), "{said:?}");
+}

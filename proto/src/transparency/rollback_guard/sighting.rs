@@ -203,7 +203,7 @@ impl Compared {
         let ours = tree.extent();
         let is_signed = matches!(proof, Proof::Checkpoint(_) | Proof::Entry(_));
         // A ledger without leaves says nothing of its epoch.
-        if is_signed && ours.size > 0 && extent.epoch.0 > ours.epoch.0.saturating_add(limits::EPOCHS_AHEAD) {
+        if is_signed && ours.size > 0 && extent.epoch.0 > ours.epoch.latest_to_believe() {
             return Ok(None);
         }
         let relation = match content {

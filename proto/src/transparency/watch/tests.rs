@@ -156,6 +156,20 @@ fn a_few_epochs_are_remembered_and_none_that_is_too_far_ahead() {
     assert_eq!(watched.epochs.keys().copied().collect::<Vec<_>>(), [9, 10, 11, 12].map(Epoch));
     assert_eq!(watched.take(noted(Epoch(1), 10, 77, 100)), Taken::Nothing);
     assert_eq!(watched.epochs.len(), 4);
+    let mut of_the_last = having(&[noted(Epoch(u32::MAX - 1), 1, 1, 200)]);
+    assert_eq!(of_the_last.take(noted(Epoch(u32::MAX - 1), 2, 2, 300)), Taken::Newest);
+    assert_eq!(of_the_last.take(noted(Epoch(u32::MAX), 2, 2, 300)), Taken::Newest);
+}
+
+#[test]
+fn new_epochs_do_not_make_the_watch_forget_what_was_found() {
+    let mut watched = having(&[honest(10, 100)]);
+    finding(watched.take(noted(Epoch(1), 10, 77, 100)));
+    for epoch in 2..9 {
+        assert_eq!(watched.take(noted(Epoch(epoch), 1, 1, 200)), Taken::Newest);
+    }
+    assert_eq!(watched.take(noted(Epoch(1), 10, 78, 100)), Taken::Nothing, "it was found already");
+    assert!(watched.epochs[&Epoch(1)].is_caught);
 }
 
 #[test]
