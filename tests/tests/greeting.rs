@@ -1,10 +1,10 @@
 //! The greeting of links between real nodes: a peer that shows no valid checkpoint of its ledger, one with a wrong clock, and one that is not ready.
 
-use sinergi_proto::base::ids::Epoch;
+use sinergi_proto::base::ids::{AgencyId, Epoch};
 use sinergi_proto::base::refusal::FaultCode;
 use sinergi_proto::tlog::checkpoint::CheckpointSigner;
 use sinergi_proto::wire::{self, frame::Kind};
-use sinergi_tests::federation::TestNode;
+use sinergi_tests::federation::{TestNode, agency};
 use sinergi_tests::peer::Impostor;
 use sinergi_tests::program::run_on;
 use sinergi_tests::stage::Stage;
@@ -20,9 +20,14 @@ async fn sees_alarm(city: &TestNode, is_raised: bool) {
 
 /// A checkpoint of the member with a time that differs from now by so many seconds.
 fn checkpoint_at(member: &Impostor, apart: i64) -> Vec<u8> {
+    checkpoint_of(&member.member.config.agency, member, apart)
+}
+
+/// Like [`checkpoint_at`], over the ledger of an agency.
+fn checkpoint_of(agency: &AgencyId, member: &Impostor, apart: i64) -> Vec<u8> {
     let (config, keys) = (&member.member.config, &member.member.keys);
     let (key, time) = (keys.checkpoint.clone(), keys.time.clone());
-    let signer = CheckpointSigner::new(config.federation.as_str(), &config.agency, Epoch::FIRST, key, time);
+    let signer = CheckpointSigner::new(config.federation.as_str(), agency, Epoch::FIRST, key, time);
     let now = sinergi_daemon::base::time::now_millis() / 1000;
     signer.sign(1, [7; 32], now.saturating_add_signed(apart))
 }
@@ -31,7 +36,7 @@ fn checkpoint_at(member: &Impostor, apart: i64) -> Vec<u8> {
 async fn a_peer_that_shows_no_valid_checkpoint_is_told_why_and_counts_as_unresponsive_until_it_shows_one() {
     let mut stage = Stage::set().await;
     let city = stage.federation.node(CITY).await;
-    let of_another = checkpoint_at(&Impostor::of(&stage.federation.folder_of("prov-jabar")), 0);
+    let of_another = checkpoint_of(&agency("prov-jabar"), &stage.impostor, 0);
     for shown in [Vec::new(), b"no note".to_vec(), of_another] {
         let mut link = stage.connect().await;
         link.greet_with(stage.impostor.hello(), shown).await;

@@ -55,6 +55,8 @@ pub struct Holdings {
     pub(super) doubled: Vec<(LedgerIndex, LedgerIndex)>,
     /// The entries of complaints, with their parents.
     pub(super) entries: BTreeMap<EntryId, Linked>,
+    /// The entries of nodes, which belong to no complaint, as their leaves in the own ledger.
+    node_entries: BTreeMap<EntryId, LedgerIndex>,
     /// Offers to the agency whose time to answer is over, by entry.
     pub(super) offers: BTreeMap<EntryId, Offer>,
     /// Offers that the agency answered.
@@ -132,6 +134,7 @@ impl Holdings {
             authored: BTreeMap::new(),
             doubled: Vec::new(),
             entries: BTreeMap::new(),
+            node_entries: BTreeMap::new(),
             offers: BTreeMap::new(),
             answered: BTreeSet::new(),
             arrived: BTreeMap::new(),
@@ -152,6 +155,8 @@ impl Holdings {
             let (parents, own_place) = (entry.parents.clone(), is_own.then_some(entry.place));
             let linked = Linked { leaf, complaint, clock: entry.clock, parents, own_place };
             self.entries.insert(entry.id, linked);
+        } else {
+            self.node_entries.insert(entry.id, leaf);
         }
         if let Body::Custody { act, .. } = &entry.body
             && act.offers_to() == Some(agency)
@@ -211,6 +216,11 @@ impl Holdings {
         let is_outside = |entry: &EntryId| self.receipts_for(entry).all(|(named, _)| named.epoch != epoch);
         entries.retain(|entry| self.entries.contains_key(entry) && is_outside(entry));
         entries
+    }
+
+    /// The leaf of an entry in the own ledger.
+    pub(super) fn leaf_of(&self, entry: &EntryId) -> Option<LedgerIndex> {
+        self.entries.get(entry).map(|linked| linked.leaf).or_else(|| self.node_entries.get(entry).copied())
     }
 
     /// The name by which the agency finds an entry.

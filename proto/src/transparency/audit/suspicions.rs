@@ -92,9 +92,9 @@ impl<R: Records> Suspicions<'_, R> {
         for (acknowledged, receipt) in &self.holdings.acknowledged {
             let shown = self.shown.leaf_hash(acknowledged.epoch, acknowledged.index);
             if shown.is_some_and(|hash| hash != acknowledged.entry.0)
-                && let Some(linked) = self.holdings.entries.get(&acknowledged.entry)
+                && let Some(leaf) = self.holdings.leaf_of(&acknowledged.entry)
             {
-                let (entry, receipt) = (self.records.entry(linked.leaf)?, self.records.receipt(*receipt)?);
+                let (entry, receipt) = (self.records.entry(leaf)?, self.records.receipt(*receipt)?);
                 let leaf = self.shown.leaf_proof(acknowledged.epoch, acknowledged.index);
                 found.push(Finding::Omitted(wire::Omitted { entry, receipt, leaf }));
             }

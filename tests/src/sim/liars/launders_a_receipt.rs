@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sinergi_proto::base::ids::{AgencyId, EntryId};
-use sinergi_proto::receipt::ItemOutcome;
+use sinergi_proto::receipt::{ItemOutcome, Receipt};
 use sinergi_proto::wire::{self, Frame, accusation::Finding, frame::Kind};
 
 use super::facade::in_receipt;
@@ -60,8 +60,11 @@ impl Lie for Launders {
     }
 
     fn must_find<'a>(&self, liar: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
+        // A receipt of an earlier epoch names no leaf of the ledger that the liar shows now.
+        let present = |receipt: &Receipt| receipt.epoch() == Some(liar.ledger.epoch);
         let holds_a_wrong_one = |node: &&Node| {
-            let mut named = receipts(node, &liar.id).flat_map(|receipt| receipt.leaves().collect::<Vec<_>>());
+            let present = receipts(node, &liar.id).filter(present);
+            let mut named = present.flat_map(|receipt| receipt.leaves().collect::<Vec<_>>());
             named.any(|(entry, index)| liar.ledger.leaf_of(&entry).is_some_and(|truth| truth != index))
         };
         honest.auditors().filter(holds_a_wrong_one).collect()

@@ -85,9 +85,9 @@ impl Node {
         self.drain(now);
     }
 
-    /// Whether an audit runs or is due.
-    pub fn is_auditing(&self, now: u64) -> bool {
-        self.audits.running.is_some() || self.next_to_audit(now).is_some()
+    /// The agency that is being audited or whose audit is due.
+    pub fn auditing(&self, now: u64) -> Option<AgencyId> {
+        self.audits.running.as_ref().map(|running| running.agency.clone()).or_else(|| self.next_to_audit(now))
     }
 
     fn next_to_audit(&self, now: u64) -> Option<AgencyId> {

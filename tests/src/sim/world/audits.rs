@@ -1,6 +1,7 @@
 //! The last audit round of a run. At the end, every node audits all of its peers once more.
 
 use super::{Failure, MINUTE, World};
+use crate::sim::node::Node;
 
 /// The longest time of an audit round, in milliseconds.
 const ROUND: u64 = 2 * MINUTE;
@@ -19,7 +20,8 @@ impl World {
         }
         self.run_until(self.now + ROUND)?;
         // The links of a liar may end as soon as they are up.
-        match self.honest().find(|node| node.is_auditing(self.now)) {
+        let audits = |node: &&Node| node.auditing(self.now).is_some_and(|agency| !self.is_liar(&agency));
+        match self.honest().find(audits) {
             Some(node) => Err(self.failure("audits_end", format!("{} still audits", node.id))),
             None => Ok(()),
         }
