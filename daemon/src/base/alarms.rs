@@ -3,7 +3,7 @@
 //! Must not know the parts that raise them. [`AlarmKind`] says how grave each kind is, and how long it stays.
 //!
 //! Invariants:
-//! - there are at most [`MOST`] alarms, and a lesser one never takes the place of a graver one;
+//! - there are at most 100 alarms, and a lesser one never takes the place of a graver one;
 //! - an alarm about an event is stored, and stays until the operator confirms it. An alarm about a state is not stored;
 //! - raising an alarm does not wait for the disk, and an alarm that cannot be stored stays in memory.
 
