@@ -7,8 +7,8 @@ use sinergi_proto::admission::received::{self, Received};
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::charter::Charters;
 use sinergi_proto::receipt::ReceiptError;
-use sinergi_proto::sync::CheckedAck;
-use sinergi_proto::tlog::checkpoint::{Checkpoint, CheckpointKeys};
+use sinergi_proto::sync::{CheckedAck, KeysOf};
+use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::wire;
 
 /// Decodes the items of one frame and checks their signatures together. Returns one result per item, in order. Signatures that are in `known` are
@@ -39,28 +39,18 @@ pub(crate) fn check_receipt(
     })
 }
 
-/// A checkpoint of an agency that another one passed on; `None` if it does not verify under the agency's present keys.
-pub(crate) fn check_checkpoint(
+/// An agency's checkpoint; `None` if it does not verify under these keys.
+pub(crate) fn open_checkpoint(
     note: &[u8],
     agency: &AgencyId,
     federation: &str,
     charters: &Charters,
+    keys: KeysOf,
 ) -> Option<Checkpoint> {
-    opened(note, agency, federation, &charters.newest().checkpoint_keys(agency)?)
-}
-
-/// A checkpoint of the peer that shows it; `None` if it does not verify under any key that the peer ever had. The peer may not know yet that a charter
-/// has replaced its key.
-pub(crate) fn check_own_checkpoint(
-    note: &[u8],
-    peer: &AgencyId,
-    federation: &str,
-    charters: &Charters,
-) -> Option<Checkpoint> {
-    opened(note, peer, federation, &charters.checkpoint_keys(peer)?)
-}
-
-fn opened(note: &[u8], agency: &AgencyId, federation: &str, keys: &CheckpointKeys) -> Option<Checkpoint> {
-    let opened = Checkpoint::open(note, federation, agency, keys);
+    let keys = match keys {
+        KeysOf::AnyCharter => charters.checkpoint_keys(agency)?,
+        KeysOf::NewestCharter => charters.newest().checkpoint_keys(agency)?,
+    };
+    let opened = Checkpoint::open(note, federation, agency, &keys);
     opened.inspect_err(|error| tracing::debug!(%agency, %error, "a checkpoint does not verify")).ok()
 }

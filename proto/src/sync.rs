@@ -25,6 +25,7 @@
 //! - each part owns its fields, and no part writes another's.
 
 mod charters;
+mod checked_checkpoints;
 mod delivery;
 mod effects;
 mod end;
@@ -42,11 +43,12 @@ mod session;
 mod timers;
 mod window;
 
+pub use checked_checkpoints::{CheckedCheckpoints, CheckpointAccess, KeysOf};
 pub use delivery::{Sender, SenderEvent, SenderOutput};
 pub use end::{Closing, End};
 pub use event::{
-    Action, Adoption, AskId, CheckedAck, CheckedCheckpoints, Close, Done, Event, GiveBackRange, Job, PeerChange,
-    Question, Reply, SessionConfig, SideRecord, Signed, StoredPeer, Warning,
+    Action, Adoption, AskId, CheckedAck, Close, Done, Event, GiveBackRange, Job, PeerChange, Question, Reply,
+    SessionConfig, SideRecord, Signed, StoredPeer, Warning,
 };
 pub use give_backs::GiveBacks;
 pub use handshake::{HANDSHAKE_WITHIN, PROTOCOL_MAX, PROTOCOL_MIN};

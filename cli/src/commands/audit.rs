@@ -118,7 +118,7 @@ fn page(output: &Output, audits: &[Audited]) -> String {
     parts.join("\n")
 }
 
-/// What has become of the entries that an agency acknowledged before it began its present epoch.
+/// A sentence about the entries that an agency acknowledged in earlier epochs of its ledger: whether it holds them again.
 fn of_earlier_epochs(audit: &Audited) -> String {
     let (agency, all) = (safe::line(&audit.agency), audit.of_earlier_epochs);
     if audit.lost == 0 {

@@ -66,7 +66,7 @@ document! {
         severity: String,
         /// The time at which it was raised first; null if it is not known.
         since: Option<Timestamp>,
-        /// What happened, and what to do.
+        /// The problem and the advice, in words.
         text: String,
     }
 }

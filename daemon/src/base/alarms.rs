@@ -39,7 +39,7 @@ pub struct Alarm {
     pub severity: Severity,
     /// The time at which it was raised first, in milliseconds since 1970; 0 if it is not known.
     pub since: u64,
-    /// What happened, and what to do.
+    /// The problem and the advice, in words.
     pub text: String,
 }
 

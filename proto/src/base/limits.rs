@@ -48,7 +48,7 @@ pub const GOSSIP_BURST_FRAMES: u64 = 8;
 /// Pause between two gossip frames on one link.
 pub const GOSSIP_PAUSE: Duration = Duration::from_secs(60);
 /// A new epoch is at most so many after the last known one: epochs that were begun and lost again may be skipped, because they may have been seen.
-/// What shows a later one proves nothing.
+/// A proof of a later one counts for nothing.
 pub const EPOCHS_AHEAD: u32 = 8;
 /// On a link that is up, each side shows a checkpoint of its own ledger at least this often. A node shows one after a quarter of this time. The rest is
 /// for a slow link: a window of entries before it takes hours at a few kilobytes a second.

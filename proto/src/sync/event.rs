@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::checked_checkpoints::CheckedCheckpoints;
 use super::end::{Closing, End};
 use super::give_backs::GiveBacks;
 use super::jobs::JobId;
-use super::peer_checkpoints::OwnShown;
 use super::window::Window;
 use crate::admission::received::Received;
 use crate::base::cursor::Cursor;
@@ -277,15 +277,6 @@ pub struct StoredPeer {
     pub passed_on: Option<([u8; 32], u64)>,
     /// When the node began to give entries back to the peer.
     pub gave_back: GiveBacks,
-}
-
-/// The result of checking a frame of checkpoints.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CheckedCheckpoints {
-    /// Notes of the peer's own ledger that show more than was known.
-    pub news: Vec<Vec<u8>>,
-    /// The peer's own checkpoints among the notes, in their order, verified or not. They verify under any key that the peer ever had.
-    pub own: Vec<OwnShown>,
 }
 
 /// A receipt that the peer signed, under a checkpoint of the peer that covers all leaves it names.

@@ -14,9 +14,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::checked_checkpoints::CheckedCheckpoints;
 use super::effects::Effects;
 use super::end::End;
-use super::event::{CheckedCheckpoints, Job, PeerChange, SessionConfig, SideRecord, Signed};
+use super::event::{Job, PeerChange, SessionConfig, SideRecord, Signed};
 use super::jobs::JobId;
 use super::keepalive::ping;
 use super::peer_checkpoints::OwnShown;

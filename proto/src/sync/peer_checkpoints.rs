@@ -17,7 +17,7 @@ use crate::base::limits;
 use crate::base::refusal::FaultCode;
 use crate::tlog::checkpoint::Checkpoint;
 
-/// What this node knows of the peer's own checkpoints.
+/// The peer's own checkpoints, as far as this node knows them, and the judgement of new ones.
 #[derive(Clone, Debug)]
 pub(super) struct PeerCheckpoints {
     peer: AgencyId,
@@ -43,7 +43,7 @@ pub struct OwnShown {
 }
 
 impl PeerCheckpoints {
-    /// What a link begins with.
+    /// The state at the start of a link.
     pub(super) fn new(peer: AgencyId, received: Option<Cursor>, known: Option<Checkpoint>) -> Self {
         let latest = known.as_ref().and_then(|known| Some((known.epoch, known.seconds?)));
         Self { peer, received, known, epoch: None, latest, has_time: None }
@@ -177,7 +177,7 @@ mod tests {
         Checkpoint { epoch: Epoch(epoch), size, root: [1; 32], seconds: seconds.into() }
     }
 
-    /// What is shown to a reader with a confirmed clock.
+    /// A checkpoint that is shown to a reader with a confirmed clock.
     fn shown(checkpoint: Checkpoint) -> OwnShown {
         OwnShown { checkpoint: Some(checkpoint), confirmed: Some(NOW * 1000) }
     }

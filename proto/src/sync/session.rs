@@ -85,7 +85,7 @@ enum Phase {
     Ended,
 }
 
-/// What has become of the peer's Ready.
+/// The state of the peer's Ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ready {
     /// It has not come.
@@ -315,7 +315,7 @@ impl Session {
             // While nothing is read, nothing can be shown.
             Timer::Shown if !reads => effects.set(Timer::Shown, effects.now.after(limits::CHECKPOINT_WITHIN)),
             Timer::Shown => return Err(self.peer_checkpoints.overdue()),
-            // What follows begins to deliver.
+            // `go_on`, which follows, begins to deliver.
             Timer::GiveBack => {}
             Timer::Question => self.proof_client.expire(effects),
         }

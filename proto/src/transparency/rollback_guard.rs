@@ -107,7 +107,7 @@ pub struct RollbackGuard {
     sightings: Vec<Sighting>,
 }
 
-/// What a node knows of its ledger at its start, beside the ledger itself.
+/// The evidence about a node's ledger at its start, beside the ledger itself.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     /// The sightings of earlier runs.

@@ -35,53 +35,53 @@ impl Severity {
 /// raised it settles it, and raises it again after a restart if the state lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AlarmKind {
-    /// Event, critical: an audit or the watch accuses an agency of dishonesty.
+    /// An audit or the watch accuses an agency of dishonesty.
     Audit,
-    /// State, critical: managers, which are agencies, have signed two charters of one version. The rival's file is found at each start.
+    /// Managers, which are agencies, have signed two charters of one version. The rival's file is found at each start.
     RivalCharter,
-    /// State, critical: this node's ledger was set back, and it signs nothing. The guard finds its stored proofs at each start.
+    /// This node's ledger was set back, and it signs nothing. The guard finds its stored proofs at each start.
     SetBack,
-    /// State, critical: this node's ledger may be an old copy, and it signs nothing.
+    /// This node's ledger may be an old copy, and it signs nothing.
     LedgerUnconfirmed,
-    /// State, critical: this node's clock is behind a time that it may have cosigned, so it writes nothing.
+    /// This node's clock is behind a time that it may have cosigned, so it writes nothing.
     CosignedTime,
-    /// State, critical: this node's clock may be wrong, so it writes nothing.
+    /// This node's clock may be wrong, so it writes nothing.
     Clock,
-    /// Event, warning: another agency's ledger seems set back. Its clock may have been, so it is not accused yet.
+    /// Another agency's ledger seems set back. Its clock may have been, so it is not accused yet.
     Moved,
-    /// Event, warning: another agency has lost its ledger. Most declare it.
+    /// Another agency has lost its ledger. Most declare it.
     Reset,
-    /// Event, warning: a peer claims to have more of this ledger than there is. It does not prove it.
+    /// A peer claims to have more of this ledger than there is. It does not prove it.
     Ahead,
-    /// Event, warning: a peer passes on entries that nobody signed. Nothing of them is kept.
+    /// A peer passes on entries that nobody signed. Nothing of them is kept.
     Unsigned,
-    /// Event, warning: evidence that accuses of no dishonesty could not be kept.
+    /// Evidence that accuses of no dishonesty could not be kept.
     Evidence,
-    /// State, warning: a link ends because of the checkpoints that one side shows.
+    /// A link ends because of the checkpoints that one side shows.
     Checkpoint,
-    /// State, warning: a peer is connected, but one of the two nodes is not ready, so nothing is delivered.
+    /// A peer is connected, but one of the two nodes is not ready, so nothing is delivered.
     NotReady,
-    /// State, warning: a peer's checkpoints have carried no time for a day, so its receipts prove none.
+    /// A peer's checkpoints have carried no time for a day, so its receipts prove none.
     WithoutTime,
-    /// State, warning: nobody has confirmed this node's clock for a day, so its checkpoints carry no time.
+    /// Nobody has confirmed this node's clock for a day, so its checkpoints carry no time.
     ClockUnconfirmed,
-    /// State, warning: without the mark, a backup that is restored may go unnoticed.
+    /// Without the mark, a backup that is restored may go unnoticed.
     LedgerMark,
-    /// State, warning: entries do not reach an agency. The store knows for whom there is no link.
+    /// Entries do not reach an agency. The store knows for whom there is no link.
     NoRoute,
-    /// State, warning: the charter has expired, so that new offers are declined after a while.
+    /// The charter has expired, so that new offers are declined after a while.
     CharterExpired,
-    /// State, warning: a link is held until deferred items are settled.
+    /// A link is held until deferred items are settled.
     Deferred,
-    /// State, warning: a peer sends so much that is refused that not all of it is recorded.
+    /// A peer sends so much that is refused that not all of it is recorded.
     Refused,
-    /// Event, notice: a complaint has another holder than was shown before.
+    /// A complaint has another holder than was shown before.
     Custody,
-    /// Event, notice: a complaint goes back and forth. Its supervisors can end this.
+    /// A complaint goes back and forth. Its supervisors can end this.
     BackAndForth,
-    /// State, notice: offers were not answered in time.
+    /// Offers were not answered in time.
     OffersOverdue,
-    /// Event, warning: an alarm of another version of this program. It is neither lost nor placed above graver ones.
+    /// An alarm of another version of this program. It is neither lost nor placed above graver ones.
     Other,
 }
 
@@ -121,32 +121,7 @@ impl AlarmKind {
 
     /// The first word of its topics.
     pub const fn word(self) -> &'static str {
-        match self {
-            Self::Audit => "audit",
-            Self::RivalCharter => "rival-charter",
-            Self::SetBack => "set-back",
-            Self::LedgerUnconfirmed => "ledger-unconfirmed",
-            Self::CosignedTime => "cosigned-time",
-            Self::Clock => "clock",
-            Self::Moved => "moved",
-            Self::Reset => "reset",
-            Self::Ahead => "ahead",
-            Self::Unsigned => "unsigned",
-            Self::Evidence => "evidence",
-            Self::Checkpoint => "checkpoint",
-            Self::NotReady => "not-ready",
-            Self::WithoutTime => "without-time",
-            Self::ClockUnconfirmed => "clock-unconfirmed",
-            Self::LedgerMark => "ledger-mark",
-            Self::NoRoute => "no-route",
-            Self::CharterExpired => "charter-expired",
-            Self::Deferred => "deferred",
-            Self::Refused => "refused",
-            Self::Custody => "custody",
-            Self::BackAndForth => "back-and-forth",
-            Self::OffersOverdue => "offers-overdue",
-            Self::Other => "other",
-        }
+        self.row().0
     }
 
     /// The topic of an alarm of this kind about something: an agency, a complaint.
@@ -156,61 +131,52 @@ impl AlarmKind {
 
     /// How grave alarms of this kind are.
     pub fn severity(self) -> Severity {
-        match self {
-            Self::Audit
-            | Self::RivalCharter
-            | Self::SetBack
-            | Self::LedgerUnconfirmed
-            | Self::CosignedTime
-            | Self::Clock => Severity::Critical,
-            Self::Moved
-            | Self::Reset
-            | Self::Ahead
-            | Self::Unsigned
-            | Self::Evidence
-            | Self::Checkpoint
-            | Self::NotReady
-            | Self::WithoutTime
-            | Self::ClockUnconfirmed
-            | Self::LedgerMark
-            | Self::NoRoute
-            | Self::CharterExpired
-            | Self::Deferred
-            | Self::Refused
-            | Self::Other => Severity::Warning,
-            Self::Custody | Self::BackAndForth | Self::OffersOverdue => Severity::Notice,
-        }
+        self.row().2
     }
 
     /// Whether it is about an event, which the operator confirms. Otherwise it is about a state.
     pub fn is_event(self) -> bool {
+        matches!(self.row().1, About::Event)
+    }
+
+    /// The word, the subject and the severity of each kind.
+    const fn row(self) -> (&'static str, About, Severity) {
+        use About::{Event, State};
+        use Severity::{Critical, Notice, Warning};
         match self {
-            Self::Audit
-            | Self::Moved
-            | Self::Reset
-            | Self::Ahead
-            | Self::Unsigned
-            | Self::Evidence
-            | Self::Custody
-            | Self::BackAndForth
-            | Self::Other => true,
-            Self::RivalCharter
-            | Self::SetBack
-            | Self::LedgerUnconfirmed
-            | Self::CosignedTime
-            | Self::Clock
-            | Self::Checkpoint
-            | Self::NotReady
-            | Self::WithoutTime
-            | Self::ClockUnconfirmed
-            | Self::LedgerMark
-            | Self::NoRoute
-            | Self::CharterExpired
-            | Self::Deferred
-            | Self::Refused
-            | Self::OffersOverdue => false,
+            Self::Audit => ("audit", Event, Critical),
+            Self::RivalCharter => ("rival-charter", State, Critical),
+            Self::SetBack => ("set-back", State, Critical),
+            Self::LedgerUnconfirmed => ("ledger-unconfirmed", State, Critical),
+            Self::CosignedTime => ("cosigned-time", State, Critical),
+            Self::Clock => ("clock", State, Critical),
+            Self::Moved => ("moved", Event, Warning),
+            Self::Reset => ("reset", Event, Warning),
+            Self::Ahead => ("ahead", Event, Warning),
+            Self::Unsigned => ("unsigned", Event, Warning),
+            Self::Evidence => ("evidence", Event, Warning),
+            Self::Checkpoint => ("checkpoint", State, Warning),
+            Self::NotReady => ("not-ready", State, Warning),
+            Self::WithoutTime => ("without-time", State, Warning),
+            Self::ClockUnconfirmed => ("clock-unconfirmed", State, Warning),
+            Self::LedgerMark => ("ledger-mark", State, Warning),
+            Self::NoRoute => ("no-route", State, Warning),
+            Self::CharterExpired => ("charter-expired", State, Warning),
+            Self::Deferred => ("deferred", State, Warning),
+            Self::Refused => ("refused", State, Warning),
+            Self::Custody => ("custody", Event, Notice),
+            Self::BackAndForth => ("back-and-forth", Event, Notice),
+            Self::OffersOverdue => ("offers-overdue", State, Notice),
+            Self::Other => ("other", Event, Warning),
         }
     }
+}
+
+/// The subject of an alarm, see [`AlarmKind`].
+#[derive(Clone, Copy)]
+enum About {
+    Event,
+    State,
 }
 
 #[cfg(test)]

@@ -124,16 +124,21 @@ async fn alarms_are_stored_while_the_node_runs_and_a_failing_disk_stops_nothing(
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().join("data");
     let alarms = Alarms::load(&data);
+    alarms.raise(MOVED, "the folder is missing");
+    alarms.store();
+    assert_eq!(topics(&alarms), [MOVED], "it stays in memory");
+    std::fs::create_dir(&data).expect("a folder");
     let stop = CancellationToken::new();
     let mut keeping = tokio::task::JoinSet::new();
     keeping.spawn(alarms.clone().keep_stored(stop.clone()));
-    alarms.raise(MOVED, "the folder is missing");
-    tokio::time::sleep(PAUSE).await;
-    std::fs::create_dir(&data).expect("a folder");
     alarms.raise(FORKED, "two ledgers");
-    // The time stands still while the file is written.
-    tokio::time::sleep(PAUSE * 2).await;
-    assert_eq!(topics(&Alarms::load(&data)), [FORKED, MOVED]);
+    let are_stored = async {
+        let mut look = tokio::time::interval(PAUSE);
+        while topics(&Alarms::load(&data)) != [FORKED, MOVED] {
+            look.tick().await;
+        }
+    };
+    tokio::time::timeout(PAUSE * 100, are_stored).await.expect("both are stored");
     stop.cancel();
     assert_eq!(keeping.join_all().await.len(), 1, "it ends");
 }

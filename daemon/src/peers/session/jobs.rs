@@ -15,9 +15,12 @@ use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::base::limits;
+use sinergi_proto::charter::Charters;
 use sinergi_proto::engine::{Delivery, PeerCursor};
 use sinergi_proto::receipt::{ItemResult, ReceiptSigner};
-use sinergi_proto::sync::{CheckedAck, CheckedCheckpoints, Done, End, GiveBackRange, JobId, OwnShown, StoredPeer};
+use sinergi_proto::sync::{
+    CheckedAck, CheckedCheckpoints, CheckpointAccess, Done, End, GiveBackRange, JobId, KeysOf, StoredPeer,
+};
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::transparency::watch::VerifiedCheckpoint;
 use sinergi_proto::wire;
@@ -33,7 +36,7 @@ use crate::peers::peer::{Peer, Peers};
 use crate::peers::proof_server::ProofServer;
 use crate::peers::watch::{Watch, receipt_in};
 use crate::rollback_guard::GuardService;
-use crate::signature_checks::{check_checkpoint, check_own_checkpoint, check_receipt, receive_items};
+use crate::signature_checks::{check_receipt, open_checkpoint, receive_items};
 use crate::storage::charters::CharterStore;
 use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::outbox::{GiveBack, Outbox};
@@ -89,28 +92,30 @@ impl Incoming {
 
     /// Takes the checkpoints that verify.
     fn check_checkpoints(&self, watch: &Watch, peer: &AgencyId, notes: Vec<Vec<u8>>) -> CheckedCheckpoints {
-        let (mut checked, federation) = (CheckedCheckpoints::default(), self.federation.as_str());
-        let (charters, confirmed) = (self.charter_store.charters(), self.clock.confirmed_time());
-        for note in notes {
-            let Some((agency, _)) = Checkpoint::ledger_of(&note, federation) else { continue };
-            let is_of_peer = agency == *peer;
-            let known = watch.newest(&agency).filter(|newest| newest.note == note);
-            let shown = match known {
-                Some(known) => Some(known.checkpoint),
-                None if agency == self.own => None,
-                None if is_of_peer => check_own_checkpoint(&note, peer, federation, &charters),
-                None => check_checkpoint(&note, &agency, federation, &charters),
-            };
-            if is_of_peer {
-                checked.own.push(OwnShown { checkpoint: shown.clone(), confirmed });
-            }
-            let Some(checkpoint) = shown else { continue };
-            let is_news = watch.take(&agency, VerifiedCheckpoint { checkpoint, note: note.clone() });
-            if is_news && is_of_peer {
-                checked.news.push(note);
-            }
-        }
-        checked
+        let (federation, confirmed) = (self.federation.as_str(), self.clock.confirmed_time());
+        let mut access = Access { watch, federation, charters: self.charter_store.charters() };
+        CheckedCheckpoints::of_frame(notes, [&self.own, peer], federation, confirmed, &mut access)
+    }
+}
+
+/// The watch, and the keys of the agencies.
+struct Access<'a> {
+    watch: &'a Watch,
+    federation: &'a str,
+    charters: Arc<Charters>,
+}
+
+impl CheckpointAccess for Access<'_> {
+    fn newest(&self, agency: &AgencyId) -> Option<VerifiedCheckpoint> {
+        self.watch.newest(agency)
+    }
+
+    fn open(&self, note: &[u8], agency: &AgencyId, keys: KeysOf) -> Option<Checkpoint> {
+        open_checkpoint(note, agency, self.federation, &self.charters, keys)
+    }
+
+    fn take(&mut self, agency: &AgencyId, shown: VerifiedCheckpoint) -> bool {
+        self.watch.take(agency, shown)
     }
 }
 

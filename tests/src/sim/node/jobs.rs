@@ -8,7 +8,9 @@ use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
 use sinergi_proto::base::limits;
 use sinergi_proto::receipt::{ItemResult, ReceiptSigner};
 use sinergi_proto::routing::outbox::{GiveBack, Prepared, prepare};
-use sinergi_proto::sync::{CheckedAck, CheckedCheckpoints, Done, End, GiveBackRange, Job, OwnShown, StoredPeer};
+use sinergi_proto::sync::{
+    CheckedAck, CheckedCheckpoints, CheckpointAccess, Done, End, GiveBackRange, Job, KeysOf, StoredPeer,
+};
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::transparency::rollback_guard::{Extent, OwnTree, Sighting, Signer};
 use sinergi_proto::transparency::watch::{Taken, VerifiedCheckpoint};
@@ -77,28 +79,9 @@ impl Node {
 
     /// Takes the checkpoints that verify.
     fn check_checkpoints(&mut self, peer: &AgencyId, notes: Vec<Vec<u8>>, now: u64) -> CheckedCheckpoints {
-        let mut checked = CheckedCheckpoints::default();
-        let confirmed = self.own_clock.confirmed_time(self.clocks(now));
-        for note in notes {
-            let Some((agency, _)) = Checkpoint::ledger_of(&note, FEDERATION) else { continue };
-            let is_of_peer = agency == *peer;
-            let known = self.watch.newest(&agency).filter(|newest| newest.note == note);
-            let shown = match known {
-                Some(known) => Some(known.checkpoint.clone()),
-                None if agency == self.id => None,
-                None if is_of_peer => self.checks.open_with_any_keys(&note, peer, &self.charters),
-                None => self.checks.open_with_newest_keys(&note, &agency, &self.charters),
-            };
-            if is_of_peer {
-                checked.own.push(OwnShown { checkpoint: shown.clone(), confirmed });
-            }
-            let Some(checkpoint) = shown else { continue };
-            let is_news = self.watch_takes(&agency, VerifiedCheckpoint { checkpoint, note: note.clone() }, now);
-            if is_news && is_of_peer {
-                checked.news.push(note);
-            }
-        }
-        checked
+        let (own, confirmed) = (self.id.clone(), self.own_clock.confirmed_time(self.clocks(now)));
+        let mut access = Access { node: self, now };
+        CheckedCheckpoints::of_frame(notes, [&own, peer], FEDERATION, confirmed, &mut access)
     }
 
     /// A checkpoint that verified; whether it shows more than was known.
@@ -159,6 +142,30 @@ impl Node {
         });
         let Ok(prepared) = prepare(&self.ledger, peer, from, self.head.max(end), give_back.as_ref(), ROOM);
         prepared
+    }
+}
+
+/// A node that checks checkpoints at this time.
+struct Access<'a> {
+    node: &'a mut Node,
+    now: u64,
+}
+
+impl CheckpointAccess for Access<'_> {
+    fn newest(&self, agency: &AgencyId) -> Option<VerifiedCheckpoint> {
+        self.node.watch.newest(agency).cloned()
+    }
+
+    fn open(&self, note: &[u8], agency: &AgencyId, keys: KeysOf) -> Option<Checkpoint> {
+        let Node { checks, charters, .. } = &*self.node;
+        match keys {
+            KeysOf::AnyCharter => checks.open_with_any_keys(note, agency, charters),
+            KeysOf::NewestCharter => checks.open_with_newest_keys(note, agency, charters),
+        }
+    }
+
+    fn take(&mut self, agency: &AgencyId, shown: VerifiedCheckpoint) -> bool {
+        self.node.watch_takes(agency, shown, self.now)
     }
 }
 

@@ -6,7 +6,7 @@ use sinergi_proto::transparency::rollback_guard::{Known, OwnTree, Proof, Sightin
 use super::{Node, State};
 
 impl Node {
-    /// What the node knows of its ledger at a start, beside the ledger itself.
+    /// The evidence about the node's ledger at a start, beside the ledger itself.
     pub(super) fn known_at_start(&self, now: u64) -> Known {
         let by_mark = self.mark.map(|mark| Sighting { by: None, at: now, proof: Proof::by_mark(mark) });
         Known {

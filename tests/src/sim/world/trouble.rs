@@ -200,7 +200,7 @@ impl World {
         if !node.has_valid_key(now) && node.starts_under(node.charters(), next) {
             self.node(id).rekey(next);
         }
-        // What the mark says, no operator has to remember.
+        // An operator need not remember an epoch that the mark shows.
         let is_unmarked = |epoch: &Epoch| self.nodes[id].mark.is_none_or(|mark| mark.epoch < *epoch);
         let remembered = self.remembered_epochs.get(id).copied().filter(is_unmarked);
         // The operators may put a copy from before the epoch in place.
