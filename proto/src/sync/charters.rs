@@ -28,15 +28,18 @@ const FIRST_CHARTER: u64 = 1;
 pub(super) struct CharterSync {
     adopting: Option<JobId>,
     waiting: VecDeque<Vec<u8>>,
-    /// Whether one has come.
+    /// Whether one has come that is not in force here.
     has_come: bool,
     /// Whether one was not adopted, so that later ones are ignored.
     has_ended: bool,
 }
 
 impl CharterSync {
-    /// Handles a charter that the peer passes on.
-    pub(super) fn received(&mut self, note: Vec<u8>, effects: &mut Effects<'_>) {
+    /// Handles a charter that the peer passes on. One that is in force here says nothing new.
+    pub(super) fn received(&mut self, note: Vec<u8>, charters: &Charters, effects: &mut Effects<'_>) {
+        if charters.after(0).any(|charter| charter.note() == note) {
+            return;
+        }
         self.has_come = true;
         if !self.has_ended {
             self.waiting.push_back(note);
@@ -54,7 +57,7 @@ impl CharterSync {
         self.adopting.is_none()
     }
 
-    /// Whether a charter has come over this link.
+    /// Whether a charter that is not in force here has come over this link.
     pub(super) fn has_come(&self) -> bool {
         self.has_come
     }

@@ -289,7 +289,7 @@ impl Session {
                     self.gossip_sender.heard(ping.nonce, effects);
                 }
             }
-            Some(Kind::Charter(charter)) => self.charters.received(charter.note, effects),
+            Some(Kind::Charter(charter)) => self.charters.received(charter.note, &self.config.charters, effects),
             Some(Kind::Checkpoints(checkpoints)) => self.gossip_receiver.received(checkpoints.notes, effects)?,
             Some(Kind::Prove(prove)) => self.proof_server.asked(prove, effects)?,
             Some(Kind::Proof(proof)) => self.proof_client.answered(proof, effects)?,

@@ -39,7 +39,7 @@ impl Session {
     pub(super) fn received_in_greeting(&mut self, kind: Option<Kind>, effects: &mut Effects<'_>) -> Result<(), End> {
         match kind {
             Some(Kind::Ping(ping)) => self.keepalive.pinged(&ping, effects),
-            Some(Kind::Charter(charter)) => self.charters.received(charter.note, effects),
+            Some(Kind::Charter(charter)) => self.charters.received(charter.note, &self.config.charters, effects),
             Some(Kind::Ready(ready)) => {
                 let Phase::Greeting { theirs, .. } = &mut self.phase else { return Ok(()) };
                 if *theirs != Ready::Awaited {

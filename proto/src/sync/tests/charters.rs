@@ -94,3 +94,21 @@ fn a_new_charter_ends_the_link_and_an_active_member_may_link_again() {
     let actions = side.does(Event::Charters(Arc::new(retired.charters)));
     assert!(ends_with(&actions, FaultCode::NotPermitted), "{actions:?}");
 }
+
+#[test]
+fn a_charter_that_is_in_force_here_is_ignored_and_excuses_nobody() {
+    let federation = Federation::new();
+    let (mut side, _) = Side::open(config(&federation.charters));
+    side.does(done(1, Done::PeerLoaded(Box::new(stored_peer()))));
+    side.hears(Kind::Hello(wire::Hello { charter_version: 2, ..hello(&federation.charters) }));
+    side.does(done(2, Done::Compared(None)));
+    assert_eq!(side.hears(charter(federation.charter().note())), []);
+    let mut links = side.clone();
+    links.hears(ready());
+    let actions = links.does(done(3, checked(checkpoint_of_peer(1, 20))));
+    let progress = Action::Peer(PeerChange::Progress { sent: cursor(10), acknowledged: cursor(10) });
+    assert!(actions.contains(&progress), "it does not wait for a charter: {actions:?}");
+    side.hears(ready());
+    let unverified = CheckedCheckpoints { news: Vec::new(), own: vec![OwnShown::default()] };
+    assert!(ends_with(&side.does(done(3, Done::CheckpointsChecked(unverified))), FaultCode::NoCheckpoint));
+}
