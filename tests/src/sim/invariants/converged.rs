@@ -33,7 +33,8 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
         let waits = |(_, item): &&(_, Vec<u8>)| !builds_on_the_lost(world, item);
         let waiting = node.ledger.deferred.values().find(waits).filter(|_| world.passes_everything_on());
         if let Some((header, _)) = waiting {
-            return Err((NAME, format!("an item of {} waits at {}: {}", header.peer, node.id, header.detail)));
+            let about = world.whereabouts(&header.entry);
+            return Err((NAME, format!("an item of {} waits at {}: {}; {about}", header.peer, node.id, header.detail)));
         }
         for peer in node.adjacent().iter().filter(|peer| !world.is_liar(peer) && world.takes_part(peer)) {
             let acknowledged = node.links.get(peer).and_then(|link| link.acknowledged);

@@ -145,6 +145,10 @@ impl Node {
     /// A dishonest operator forwards a complaint from an earlier custody step. The engine would reject the command, so the entry is signed
     /// here and the engine admits it as one of its own.
     pub fn forward_from_old_custody(&mut self, complaint: ComplaintId, basis: EntryId, to: &AgencyId, now: u64) {
+        // Even the own node refuses an entry under a key that has expired.
+        if !self.has_valid_key(now) {
+            return;
+        }
         let Some(engine) = self.engine.as_ref().filter(|_| self.state == State::Clear) else { return };
         let case = engine.case(&complaint).or_else(|| self.ledger.cases.get(&complaint));
         let Some(case) = case.map(|case| &case.complaint) else { return };
