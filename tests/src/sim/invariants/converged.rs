@@ -19,72 +19,88 @@ use crate::sim::world::World;
 const NAME: &str = "converged";
 
 pub(super) fn check(world: &World) -> Result<(), Broken> {
-    let mut whole: BTreeMap<ComplaintId, BTreeSet<EntryId>> = BTreeMap::new();
-    let mut readers: BTreeMap<ComplaintId, (BTreeSet<AgencyId>, BTreeSet<AgencyId>)> = BTreeMap::new();
-    let mut newest_named: BTreeMap<ComplaintId, u64> = BTreeMap::new();
     for node in world.honest().filter(|node| world.takes_part(&node.id)) {
-        if node.charter().version != world.charters().newest().version {
-            return Err((NAME, format!("{} goes by charter version {}", node.id, node.charter().version)));
-        }
-        if node.state != State::Clear {
-            return Err((NAME, format!("{} is {:?}", node.id, node.state)));
-        }
-        signs_times(world, node)?;
-        let waits = |(_, item): &&(_, Vec<u8>)| !builds_on_the_lost(world, item);
-        let waiting = node.ledger.deferred.values().find(waits).filter(|_| world.passes_everything_on());
-        if let Some((header, _)) = waiting {
-            let about = world.whereabouts(&header.entry);
-            return Err((NAME, format!("an item of {} waits at {}: {}; {about}", header.peer, node.id, header.detail)));
-        }
-        for peer in node.adjacent().iter().filter(|peer| !world.is_liar(peer) && world.takes_part(peer)) {
-            let acknowledged = node.links.get(peer).and_then(|link| link.acknowledged);
-            let Some(has) = acknowledged else { return Err((NAME, format!("{} is not linked with {peer}", node.id))) };
-            let end = node.ledger.end();
-            if has != end {
-                return Err((NAME, format!("{peer} has acknowledged {has} of {}, which ends at {end}", node.id)));
-            }
-        }
-        for case in node.ledger.cases.values() {
-            let complaint = &case.complaint;
-            whole.entry(complaint.id()).or_default().extend(complaint.timeline().map(|(id, _)| id));
-            let (participants, observers) = readers.entry(complaint.id()).or_default();
-            participants.extend(complaint.participants().iter().cloned());
-            observers.extend(node.charter().observers(complaint.participants()).into_iter().cloned());
-        }
-        for entry in node.ledger.leaves.iter().map(|leaf| &leaf.entry) {
-            if let Some(complaint) = entry.complaint {
-                let newest = newest_named.entry(complaint).or_default();
-                *newest = entry.charter.version.max(*newest);
-            }
-        }
+        check_node(world, node)?;
     }
     if !world.passes_everything_on() {
         return Ok(());
     }
-    for (complaint, entries) in &whole {
-        let (participants, observers) = &readers[complaint];
-        let newest = newest_named.get(complaint).copied().unwrap_or_default();
-        let is_given = |agency: &&AgencyId| {
-            participants.contains(*agency) || newest >= observes_since(world, agency, participants)
-        };
-        let is_honest = |agency: &&AgencyId| world.takes_part(agency) && !world.is_liar(agency);
-        for agency in participants.union(observers).filter(is_honest).filter(is_given) {
-            let node = &world.nodes[agency];
-            let has: BTreeSet<EntryId> = node
-                .ledger
-                .cases
-                .get(complaint)
-                .iter()
-                .flat_map(|case| case.complaint.timeline())
-                .map(|(id, _)| id)
-                .collect();
-            if let Some(missing) = entries.difference(&has).next() {
-                let about = world.whereabouts(missing);
-                return Err((NAME, format!("{agency} lacks {missing} of {complaint:?}: {about}")));
+    let complaints = complaints_of_all(world);
+    complaints.iter().try_for_each(|(complaint, of_all)| check_complaint(world, *complaint, of_all))
+}
+
+/// A node uses the newest charter, signs times, defers nothing, and each of its honest peers has acknowledged everything.
+fn check_node(world: &World, node: &Node) -> Result<(), Broken> {
+    if node.charter().version != world.charters().newest().version {
+        return Err((NAME, format!("{} goes by charter version {}", node.id, node.charter().version)));
+    }
+    if node.state != State::Clear {
+        return Err((NAME, format!("{} is {:?}", node.id, node.state)));
+    }
+    signs_times(world, node)?;
+    let waits = |(_, item): &&(_, Vec<u8>)| !builds_on_the_lost(world, item);
+    let waiting = node.ledger.deferred.values().find(waits).filter(|_| world.passes_everything_on());
+    if let Some((header, _)) = waiting {
+        let about = world.whereabouts(&header.entry);
+        return Err((NAME, format!("an item of {} waits at {}: {}; {about}", header.peer, node.id, header.detail)));
+    }
+    for peer in node.adjacent().iter().filter(|peer| !world.is_liar(peer) && world.takes_part(peer)) {
+        let acknowledged = node.links.get(peer).and_then(|link| link.acknowledged);
+        let Some(has) = acknowledged else { return Err((NAME, format!("{} is not linked with {peer}", node.id))) };
+        let end = node.ledger.end();
+        if has != end {
+            return Err((NAME, format!("{peer} has acknowledged {has} of {}, which ends at {end}", node.id)));
+        }
+    }
+    Ok(())
+}
+
+/// A complaint as all honest nodes together know it.
+#[derive(Default)]
+struct OfAll {
+    entries: BTreeSet<EntryId>,
+    participants: BTreeSet<AgencyId>,
+    observers: BTreeSet<AgencyId>,
+    /// The newest charter version under which an entry of the complaint was written.
+    newest_charter: u64,
+}
+
+fn complaints_of_all(world: &World) -> BTreeMap<ComplaintId, OfAll> {
+    let mut complaints: BTreeMap<ComplaintId, OfAll> = BTreeMap::new();
+    for node in world.honest().filter(|node| world.takes_part(&node.id)) {
+        for case in node.ledger.cases.values() {
+            let complaint = &case.complaint;
+            let of_all = complaints.entry(complaint.id()).or_default();
+            of_all.entries.extend(complaint.timeline().map(|(id, _)| id));
+            of_all.participants.extend(complaint.participants().iter().cloned());
+            of_all.observers.extend(node.charter().observers(complaint.participants()).into_iter().cloned());
+        }
+        for entry in node.ledger.leaves.iter().map(|leaf| &leaf.entry) {
+            if let Some(of_all) = entry.complaint.and_then(|complaint| complaints.get_mut(&complaint)) {
+                of_all.newest_charter = entry.charter.version.max(of_all.newest_charter);
             }
-            if participants.contains(agency) {
-                check_contents(world, agency, *complaint)?;
-            }
+        }
+    }
+    complaints
+}
+
+/// Every honest agency that reads the complaint has all of its entries, and a participant has its public contents.
+fn check_complaint(world: &World, complaint: ComplaintId, of_all: &OfAll) -> Result<(), Broken> {
+    let OfAll { entries, participants, observers, newest_charter } = of_all;
+    let is_given = |agency: &&AgencyId| {
+        participants.contains(*agency) || *newest_charter >= observes_since(world, agency, participants)
+    };
+    let is_honest = |agency: &&AgencyId| world.takes_part(agency) && !world.is_liar(agency);
+    for agency in participants.union(observers).filter(is_honest).filter(is_given) {
+        let case = world.nodes[agency].ledger.cases.get(&complaint);
+        let timeline = case.iter().flat_map(|case| case.complaint.timeline());
+        let has: BTreeSet<EntryId> = timeline.map(|(id, _)| id).collect();
+        if let Some(missing) = entries.difference(&has).next() {
+            let about = world.whereabouts(missing);
+            return Err((NAME, format!("{agency} lacks {missing} of {complaint:?}: {about}")));
+        }
+        if participants.contains(agency) {
+            check_contents(world, agency, complaint)?;
         }
     }
     Ok(())
