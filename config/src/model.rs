@@ -125,13 +125,19 @@ pub struct Config {
 /// `[charter]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Charter {
-    /// Has every version: `00000001.note` and so on.
+    /// Has every version, `00000001.note` and so on, and the lists of trusted entries that they name, `HASH.list`.
     pub directory: PathBuf,
     /// Hash of the first version's text. Absent until the node gets a charter; the node does not run without one.
     pub pin: Option<CharterPin>,
 }
 
 impl Charter {
+    /// The path of the file with a list of trusted entries that a version names by its hash.
+    pub fn list_file(&self, hash: &[u8; 32]) -> PathBuf {
+        let digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.directory.join(format!("{digits}.list"))
+    }
+
     /// The path of a version's file.
     pub fn file(&self, version: u64) -> PathBuf {
         self.directory.join(format!("{version:08}.note"))

@@ -261,8 +261,14 @@ fn start_sessions(
     let outgoing =
         Outgoing::new(own.clone(), peers.clone(), charter_store.clone(), outbox.clone(), writer.clone(), room());
     let receipts = Receipts::new(own.clone(), federation.clone(), entry_key, charter_store.clone(), clock.clone());
-    let adoption =
-        CharterAdoption::new(federation.clone(), charter_store.clone(), authorities, writer.clone(), alarms.clone());
+    let adoption = CharterAdoption::new(
+        federation.clone(),
+        charter_store.clone(),
+        authorities,
+        writer.clone(),
+        watch.clone(),
+        alarms.clone(),
+    );
     let sessions = SessionParts {
         own: own.clone(),
         federation: federation.clone(),

@@ -34,9 +34,7 @@ pub(crate) fn check_receipt(
     charters: &Charters,
     now: Option<u64>,
 ) -> Result<CheckedAck, ReceiptError> {
-    CheckedAck::open(ack, [own, peer], federation, charters, now, |note| {
-        Checkpoint::open(note, federation, peer, &charters.checkpoint_keys(peer)?).ok()
-    })
+    CheckedAck::open(ack, [own, peer], federation, charters, now, |note| charters.open_checkpoint(note, peer).ok())
 }
 
 /// An agency's checkpoint; `None` if it does not verify under these keys.
@@ -47,10 +45,11 @@ pub(crate) fn open_checkpoint(
     charters: &Charters,
     keys: KeysOf,
 ) -> Option<Checkpoint> {
-    let keys = match keys {
-        KeysOf::AnyCharter => charters.checkpoint_keys(agency)?,
-        KeysOf::NewestCharter => charters.newest().checkpoint_keys(agency)?,
+    let opened = match keys {
+        KeysOf::AnyCharter => charters.open_checkpoint(note, agency),
+        KeysOf::NewestCharter => {
+            Checkpoint::open(note, federation, agency, &charters.newest().checkpoint_keys(agency)?)
+        }
     };
-    let opened = Checkpoint::open(note, federation, agency, &keys);
     opened.inspect_err(|error| tracing::debug!(%agency, %error, "a checkpoint does not verify")).ok()
 }

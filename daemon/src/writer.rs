@@ -426,6 +426,7 @@ fn snapshot(ledger: &Ledger, derivation: &Derivation, adjacent: &BTreeSet<Agency
         deferred,
         duties: store.duties()?,
         new_peers,
+        judged: store.judged()?,
         seen: seen(store, reader)?,
     })
 }

@@ -207,7 +207,9 @@ struct Ancestry<'a> {
     basis_is_custody: bool,
     /// Whether the entry whose receipt is shown is an ancestor. Also true for an entry that shows none.
     has_proven: bool,
-    participants: Cow<'a, BTreeSet<AgencyId>>,
+    /// The agencies that the ancestors name: the intake agency and the addressee of every offer. It does not matter whether an ancestor has effect,
+    /// because that may change.
+    named: Cow<'a, BTreeSet<AgencyId>>,
     /// Number of ancestors by the same author.
     written: usize,
 }
@@ -221,24 +223,27 @@ impl<'a> Ancestry<'a> {
             return Self {
                 basis_is_custody: basis.is_none_or(|basis| complaint.is_custody(&basis)),
                 has_proven: proven.is_none_or(|proven| complaint.contains(&proven)),
-                participants: Cow::Borrowed(complaint.participants()),
+                named: Cow::Borrowed(complaint.named()),
                 written: complaint.written_by(&entry.author),
             };
         }
         let ancestors = complaint.ancestors(&entry.parents);
         let known = || ancestors.iter().filter_map(|id| complaint.entry(id));
-        let offered = known().filter_map(|known| Some(known.custody()?.offer.as_ref()?.to.clone()));
+        let offered = known().filter_map(|known| match &known.body {
+            Body::Custody { act, .. } => act.offers_to().cloned(),
+            _ => None,
+        });
         Self {
             basis_is_custody: basis.is_none_or(|basis| ancestors.contains(&basis) && complaint.is_custody(&basis)),
             has_proven: proven.is_none_or(|proven| ancestors.contains(&proven)),
-            participants: Cow::Owned(offered.chain([complaint.intake().clone()]).collect()),
+            named: Cow::Owned(offered.chain([complaint.intake().clone()]).collect()),
             written: known().filter(|known| known.author == entry.author).count(),
         }
     }
 }
 
 fn by_ancestors(entry: &Entry, complaint: &Complaint, charter: &Charter) -> Result<(), Refusal> {
-    let Ancestry { basis_is_custody, has_proven, participants, written } = Ancestry::of(entry, complaint);
+    let Ancestry { basis_is_custody, has_proven, named, written } = Ancestry::of(entry, complaint);
     if !basis_is_custody {
         return Err(Refusal::new(RefusalCode::ForeignBasis, "its basis is no custody entry among its ancestors"));
     }
@@ -253,21 +258,20 @@ fn by_ancestors(entry: &Entry, complaint: &Complaint, charter: &Charter) -> Resu
             format!("{} has written {written} entries of this complaint, the most that are taken", entry.author);
         return Err(Refusal::new(RefusalCode::AuthorQuota, detail));
     }
-    // A relay may show the receipt that it got, if it decides something.
-    let shows_own = |proven: &Proven| proven.sender == entry.author && complaint.check_witness(proven).is_ok();
-    let may_show = matches!(&entry.body, Body::Proven(proven) if shows_own(proven));
-    if !may_show && !has_role(&entry.author, &participants, charter) {
+    // A relay may show the receipt that it got.
+    let may_show = matches!(&entry.body, Body::Proven(proven) if proven.sender == entry.author);
+    if !may_show && !has_role(&entry.author, &named, charter) {
         let detail = format!("{} is neither participant nor supervisor, mediator or oversight", entry.author);
         return Err(Refusal::new(RefusalCode::NoRole, detail));
     }
     Ok(())
 }
 
-fn has_role(author: &AgencyId, participants: &BTreeSet<AgencyId>, charter: &Charter) -> bool {
-    participants.contains(author)
+fn has_role(author: &AgencyId, named: &BTreeSet<AgencyId>, charter: &Charter) -> bool {
+    named.contains(author)
         || charter.is_oversight(author)
         || charter.mediator.as_ref() == Some(author)
-        || participants.iter().any(|participant| charter.supervises(author, participant))
+        || named.iter().any(|agency| charter.supervises(author, agency))
 }
 
 #[cfg(test)]

@@ -6,13 +6,18 @@
 //! - a [`Charter`] exists only for a valid text: members are unique, parents exist and form no cycle, all keys are valid;
 //! - a charter is *trusted* only through [`Charters`]. The first is trusted by its pinned hash. Each later one is trusted as the
 //!   successor of the one before, signed by the threshold of the old **and** of the new managers (as the root role of TUF);
-//! - managers are counted, not keys.
+//! - managers are counted, not keys;
+//! - a revoked key never counts again, except for what its [`TrustedList`] names.
 
 mod chain;
+mod revocation;
 mod text;
+mod trusted_list;
 
 pub use chain::{CharterTrustError, Charters, Rival};
-pub use text::{CharterError, CharterText, ManagerText, MemberKeyText, MemberText, RulesText};
+pub use revocation::{ListName, Revocation, RevocationError};
+pub use text::{CharterError, CharterText, ManagerText, MemberKeyText, MemberText, RevocationText, RulesText};
+pub use trusted_list::{Anchor, TrustedList, TrustedListDraft, TrustedListError};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -51,6 +56,8 @@ pub struct Charter {
     pub rules: Rules,
     /// The managers, who may sign the charter.
     pub managers: Vec<Manager>,
+    /// The revoked keys, of this and all earlier versions.
+    pub revocations: Vec<Revocation>,
     members: BTreeMap<AgencyId, Member>,
     /// The members with the oversight flag that are not retired. Kept as a list because every routed entry needs them.
     oversight: Vec<AgencyId>,
@@ -216,6 +223,12 @@ impl Charter {
     /// The time after which offers under this charter have no effect: the end of its validity and of the days of grace, in milliseconds since 1970.
     pub fn offers_end(&self) -> u64 {
         self.valid_until.saturating_add(u64::from(self.grace_days) * DAY_MILLIS)
+    }
+
+    /// The time until which powers of earlier charters last, in milliseconds since 1970. `None` if that is after the end of time.
+    pub(crate) fn powers_end(&self) -> Option<u64> {
+        let after = u64::try_from(limits::POWER_ENDS_AFTER.as_millis()).ok()?;
+        self.valid_from.checked_add(after)
     }
 
     /// The name of this charter in entries.

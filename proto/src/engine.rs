@@ -55,6 +55,7 @@ mod backfill;
 mod case_cache;
 mod cosigned_time;
 mod epoch;
+mod judge_again;
 mod may_sign;
 mod peer_clocks;
 mod pending;
@@ -79,8 +80,8 @@ pub use error::{CommandError, DeliveryError};
 pub use input::{Act, Acted, Answer, Delivery, Input, KeptAs, KeptItem, Lodge, Lodged, OldEntry, Retried, Withheld};
 pub use own_clock::{ClockProblem, ClockState, OwnClock};
 pub use record::{
-    CeilingHeader, CursorHeader, DeferredDoneHeader, DeferredHeader, External, ItemKey, LeafHeader, PeerCursor,
-    ReceiptHeader, Record, RefusedHeader, RoutingHeader, SeenHeader,
+    CeilingHeader, CursorHeader, DeferredDoneHeader, DeferredHeader, External, ItemKey, JudgedHeader, LeafHeader,
+    PeerCursor, ReceiptHeader, Record, RefusedHeader, RoutingHeader, SeenHeader,
 };
 pub use surroundings::{Around, Surroundings};
 pub use view::View;
@@ -98,6 +99,7 @@ use crate::wire::{self, entry::Body};
 
 use backfill::Backfill;
 use cosigned_time::CosignedTime;
+use judge_again::JudgeAgain;
 use pending::Pending;
 use refusal_quota::RefusalQuota;
 use rejudge::Rechecking;
@@ -157,6 +159,8 @@ pub struct Snapshot {
     pub duties: BTreeSet<ComplaintId>,
     /// Adjacent peers whose backfill is not complete.
     pub new_peers: BTreeSet<AgencyId>,
+    /// How far the complaints were judged again under a newer charter; `None` if they never were.
+    pub judged: Option<JudgedHeader>,
     /// The newest checkpoint that was seen of each agency, as a signed note.
     pub seen: BTreeMap<AgencyId, Vec<u8>>,
 }
@@ -192,6 +196,7 @@ pub struct Engine {
     /// Complaints from before the start whose erased contents may not have been destroyed yet.
     undestroyed: BTreeSet<ComplaintId>,
     backfill: Backfill,
+    judge_again: JudgeAgain,
     seen: BTreeMap<AgencyId, Vec<u8>>,
 
     /// The open batch, which decisions are added to.
@@ -203,7 +208,7 @@ pub struct Engine {
 impl Engine {
     /// An engine over an open ledger: everything in the ledger is durable and readable. It waits for the rollback guard.
     pub fn open(snapshot: Snapshot, config: EngineConfig, charters: Arc<Charters>) -> Self {
-        let Snapshot { epoch, size, clock, ceiling, deferred, duties, new_peers, seen } = snapshot;
+        let Snapshot { epoch, size, clock, ceiling, deferred, duties, new_peers, judged, seen } = snapshot;
         let mut items = DeferredItems::new(config.quotas);
         for (header, item) in deferred {
             items.add(header, BatchNumber::default(), &item, &config.federation);
@@ -229,6 +234,7 @@ impl Engine {
             searches: Searches::default(),
             undestroyed: duties,
             backfill: Backfill::new(new_peers),
+            judge_again: JudgeAgain::new(judged),
             seen,
             open,
             applied: BatchNumber::default(),
@@ -253,10 +259,7 @@ impl Engine {
         let answer = match input {
             Input::Guard(state) => self.note(|engine| engine.guard = state),
             Input::Clock(state) => self.note(|engine| engine.own_clock = state),
-            Input::Charters(charters) => self.note(|engine| {
-                engine.charters = charters;
-                engine.deferred.time_passed();
-            }),
+            Input::Charters(charters) => self.note(|engine| engine.judge_under(charters, batch)),
             Input::Applied(number) => self.note(|engine| engine.note_applied(number)),
             Input::Work => {
                 self.work(view, batch)?;
@@ -359,7 +362,9 @@ impl Engine {
     pub fn has_backlog(&self) -> bool {
         !self.undestroyed.is_empty()
             || (self.guard == GuardState::Clear
-                && (self.backfill.is_under_way() || (self.deferred.is_ready(self.applied) && self.may_recheck())))
+                && (self.backfill.is_under_way()
+                    || self.judge_again.is_under_way(&self.charters)
+                    || (self.deferred.is_ready(self.applied) && self.may_recheck())))
     }
 
     /// Whether there will be work as soon as all closed batches are applied.
@@ -409,6 +414,7 @@ impl Engine {
             return Ok(());
         }
         self.recheck_ready(view, batch)?;
+        self.judge_some_again(view, batch)?;
         self.backfill_some(view, batch)
     }
 
@@ -444,6 +450,7 @@ impl Engine {
             }
             Record::Routing(RoutingHeader::BackfillDone { peer }) => self.backfill.completed(peer),
             Record::Ceiling(header) => self.cosigned.raise(header.seconds),
+            Record::Judged(header) => self.judge_again.recorded(header),
             Record::Signature { .. }
             | Record::Routing(RoutingHeader::Leaf { .. })
             | Record::Receipt { .. }

@@ -14,7 +14,7 @@ mod charter;
 pub(crate) mod ledger;
 
 pub(crate) use charter::{
-    charter_text, manager, manager_key, member, member_key, member_of, signed_by, successor_text, written,
+    charter_text, manager, manager_key, member, member_key, member_of, revoking, signed_by, successor_text, written,
 };
 
 use std::sync::Arc;
@@ -32,7 +32,8 @@ use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::base::key::SigningKey;
 use crate::base::refusal::Refusal;
 use crate::charter::{
-    Charter, CharterText, Charters, KeyUse, ManagerText, MemberKeyText, MemberKind, MemberStatus, MemberText, text_hash,
+    Charter, CharterText, Charters, KeyUse, ManagerText, MemberKeyText, MemberKind, MemberStatus, MemberText,
+    RevocationText, TrustedList, TrustedListDraft, text_hash,
 };
 use crate::complaint::{Complaint, Inserted, Standing};
 use crate::engine::PeerQuotas;
@@ -83,6 +84,11 @@ pub(crate) fn entry_key(agency: &str) -> SigningKey {
     key(&format!("{agency} entry"))
 }
 
+/// The entry key of an agency after its first one was revoked.
+pub(crate) fn renewed_key(agency: &str) -> SigningKey {
+    key(&format!("{agency} entry, renewed"))
+}
+
 /// A federation whose nodes write entries.
 pub(crate) struct Federation {
     /// Its charters.
@@ -102,6 +108,20 @@ impl Federation {
         let mut text = successor_text(&charter_text());
         change(&mut text);
         let note = signed_by(&MANAGERS[..3], &written(&text));
+        federation.charters.succeed(&note).expect("a well-signed successor");
+        federation
+    }
+
+    /// The federation after a second charter that revokes an agency's entry key and lists a new one, which [`renewed_key`] gives. `list` says what
+    /// stays trusted under the old one.
+    pub(crate) fn after_theft(of: &str, list: impl FnOnce(&mut TrustedListDraft)) -> Self {
+        let old = entry_key(of).verification_key();
+        let mut draft = TrustedListDraft::new(FEDERATION, &agency(of), [<[u8; 32]>::from(&old)]);
+        list(&mut draft);
+        let list = TrustedList::parse(draft.write()).expect("a list of the fixture");
+        let mut federation = Self::new();
+        federation.charters.keep_list(list.clone());
+        let note = signed_by(&MANAGERS[..3], &written(&revoking(of, &list)));
         federation.charters.succeed(&note).expect("a well-signed successor");
         federation
     }
@@ -433,8 +453,7 @@ pub(crate) struct Case<'f> {
 impl<'f> Case<'f> {
     /// The view of a node that has this `Lodged` entry alone.
     pub(crate) fn lodged(federation: &'f Federation, lodged: &Entry) -> Self {
-        let charter = federation.charters.named(&lodged.charter).expect("a charter of the fixture");
-        let complaint = Complaint::lodge(lodged, charter).expect("a Lodged entry");
+        let complaint = Complaint::lodge(lodged, &federation.charters).expect("a Lodged entry");
         Self { federation, complaint, now: lodged.clock.millis() }
     }
 
@@ -453,8 +472,7 @@ impl<'f> Case<'f> {
     /// Admits an entry and adds it.
     pub(crate) fn learn(&mut self, entry: &Entry) -> Inserted {
         assert_eq!(self.judges(entry), Verdict::Admit, "{}", entry.body.name());
-        let charter = self.federation.charters.named(&entry.charter).expect("a charter of the fixture");
-        let inserted = self.complaint.insert(entry, charter);
+        let inserted = self.complaint.insert(entry, &self.federation.charters);
         self.complaint.check_invariants();
         inserted
     }

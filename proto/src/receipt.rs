@@ -10,6 +10,7 @@
 //! - the results are the leaves of an RFC 6962 tree whose root is signed, so one result can be shown without the others ([`item_receipt`]).
 
 use prost::Message;
+use sha2::{Digest, Sha256};
 
 use crate::base::cursor::Cursor;
 use crate::base::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
@@ -109,6 +110,9 @@ pub enum ReceiptError {
     /// The signature does not verify under this key of the receiver.
     #[error("the receipt's signature does not verify under key {0:08x} of the receiver")]
     BadSignature(u32),
+    /// The key that signed the receipt is revoked.
+    #[error("the receipt is signed under key {0:08x} of the receiver, which is revoked")]
+    RevokedKey(u32),
     /// The receipt has no checkpoint of the receiver that verifies, so it binds the receiver to no tree.
     #[error("the receipt's checkpoint does not verify as one of {0}")]
     BadCheckpoint(AgencyId),
@@ -274,6 +278,11 @@ fn result_to_wire(result: &ItemResult) -> wire::ItemResult {
         }
     };
     wire::ItemResult { entry_id: result.entry.0.to_vec(), contents: result.contents, result: Some(outcome) }
+}
+
+/// The name of a receipt: SHA-256 of the bytes that the receiver signed. One signature covers all its results, so they share the name.
+pub fn receipt_id(receipt: &[u8]) -> [u8; 32] {
+    Sha256::digest(receipt).into()
 }
 
 /// The receipt for one item of the frame that a receipt answers. `None` if it has no such item.

@@ -35,6 +35,7 @@ mod gossip;
 mod handshake;
 mod jobs;
 mod keepalive;
+mod lists;
 mod peer_checkpoints;
 mod proof_client;
 mod proof_server;

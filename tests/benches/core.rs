@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::hint::black_box;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -17,7 +16,7 @@ use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::base::limits;
-use sinergi_proto::charter::{Charter, Charters};
+use sinergi_proto::charter::Charters;
 use sinergi_proto::complaint::Complaint;
 use sinergi_proto::engine::{Case, LeafHeader};
 use sinergi_proto::entry::{CharterName, Entry, EntryDraft, OwnBatch, Place};
@@ -138,9 +137,9 @@ fn fold(c: &mut Criterion) {
     }
     c.bench_function("fold/a complaint of 9 entries", |b| {
         b.iter(|| {
-            let mut complaint = Complaint::lodge(&first, charters.newest()).expect("Lodged");
+            let mut complaint = Complaint::lodge(&first, &charters).expect("Lodged");
             for entry in &life {
-                black_box(complaint.insert(entry, charters.newest()));
+                black_box(complaint.insert(entry, &charters));
             }
             complaint
         });
@@ -165,11 +164,11 @@ fn take(
     entries: &[Entry; 2],
     delivered_by: Option<DeliveredBy<'_>>,
     node: RoutingContext<'_>,
-    charter: &Arc<Charter>,
+    charters: &Charters,
 ) -> Case {
-    let mut case = Case::lodge(&entries[0], charter).expect("Lodged");
+    let mut case = Case::lodge(&entries[0], charters).expect("Lodged");
     for (index, entry) in (0..).map(LedgerIndex).zip(entries) {
-        case.fold(entry, charter);
+        case.fold(entry, charters);
         let (routes, unreachable) = case.routes_of(entry, delivered_by, node);
         if let Some(delivered_by) = delivered_by {
             let (raised, _) = case.routes_of_raised(entry, delivered_by, node);
@@ -199,7 +198,7 @@ fn case(c: &mut Criterion) {
                 // Each complaint has entries of its own, as they come off the wire.
                 || next.next().expect("it begins again").each_ref().map(parse),
                 |entries| {
-                    kept.push_back(take(&entries, delivered_by, node, charter));
+                    kept.push_back(take(&entries, delivered_by, node, &charters));
                     if kept.len() > KEPT {
                         kept.pop_front();
                     }

@@ -250,9 +250,9 @@ async fn a_few_rivals_of_a_version_are_kept_and_other_files_are_ignored() {
     let folder = federation.folder_of(CITY);
     let config = Config::load(&folder).expect("a configuration");
     let charter_store = CharterStore::load(&config.charter).expect("the first charter");
-    charter_store.adopt(&federation.next_charter(|text| text.grace_days = 60)).expect("a successor");
+    charter_store.adopt(&federation.next_charter(|text| text.grace_days = 60), None).expect("a successor");
     let rivals: Vec<_> = (90..94).map(|days| federation.next_charter(|text| text.grace_days = days)).collect();
-    let keep = |rival: &[u8]| match charter_store.adopt(rival) {
+    let keep = |rival: &[u8]| match charter_store.adopt(rival, None) {
         Err(CharterStoreError::Rival(found)) => found.kept,
         other => panic!("expected a rival, got {other:?}"),
     };

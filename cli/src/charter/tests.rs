@@ -38,6 +38,7 @@ fn member(id: &str, parent: Option<&str>) -> MemberText {
 
 fn text() -> CharterText {
     CharterText {
+        revocation: Vec::new(),
         federation: federation().to_string(),
         version: 1,
         predecessor: None,

@@ -258,6 +258,7 @@ impl Builder {
             rules: RulesText::default(),
             manager: managers.iter().map(manager).collect(),
             member,
+            revocation: Vec::new(),
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use sinergi_proto::base::limits::{
-    DELIVER_BYTES, ENTRY_BYTES, FRAME_BYTES, FRAME_ITEMS, LINK_WINDOW_BYTES, RECEIPT_BYTES,
+    DELIVER_BYTES, ENTRY_BYTES, FRAME_BYTES, FRAME_ITEMS, LINK_WINDOW_BYTES, RECEIPT_BYTES, TRUSTED_LIST_BYTES,
 };
 use sinergi_proto::engine::PeerQuotas;
 use sinergi_proto::routing::outbox::FrameRoom;
@@ -19,6 +19,8 @@ pub const FRAME_ROOM: FrameRoom = FrameRoom { items: FRAME_ITEMS, target_bytes: 
 /// The window of all links together: most bytes that are sent and not yet acknowledged. The same number holds separately for bytes that
 /// are received and not yet acknowledged. Each link may also hold one received frame that waits for room.
 pub const ALL_WINDOWS_BYTES: usize = 256 * 1024 * 1024;
+/// Memory for lists of trusted entries that are being fetched, over all links.
+pub const ROOM_FOR_LISTS_BYTES: usize = 4 * TRUSTED_LIST_BYTES;
 
 /// Most items that a node keeps from one peer beside entries.
 pub const PEER_QUOTAS: PeerQuotas = PeerQuotas {

@@ -75,8 +75,8 @@ impl Complaints {
         let Some(charter) = charters.named(&entry.charter) else { return problems };
         problems.extend(problem_of(admit(entry, rebuilt.as_ref(), charter, now_millis())));
         match rebuilt {
-            Some(complaint) => drop(complaint.insert(entry, charter)),
-            none => *none = Complaint::lodge(entry, charter),
+            Some(complaint) => drop(complaint.insert(entry, &charters)),
+            none => *none = Complaint::lodge(entry, &charters),
         }
         problems
     }

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 use prost::Message;
 use sinergi_proto::base::ids::{AgencyId, Epoch};
+use sinergi_proto::charter::Charters;
 use sinergi_proto::receipt::Receipt;
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::transparency::watch::{Prefix, Taken, VerifiedCheckpoint, WatchedLedgers};
@@ -68,12 +69,9 @@ impl Watch {
                         receipt_in(&body).map(|receipt| receipt.checkpoint).unwrap_or_default()
                     }
                 };
-                let opened = charters.checkpoint_keys(&agency).and_then(|keys| {
-                    // The checkpoint was verified when it came, but its key may have been retired since.
-                    let checkpoint = Checkpoint::open(&note, outbox.federation(), &agency, &keys).ok()?;
-                    Some(VerifiedCheckpoint { checkpoint, note })
-                });
-                let Some(stored) = opened else { continue };
+                // The checkpoint was verified when it came, but its key may have been revoked since.
+                let Ok(checkpoint) = charters.open_checkpoint(&note, &agency) else { continue };
+                let stored = VerifiedCheckpoint { checkpoint, note };
                 let is_own_record = source == CheckpointSource::Shown;
                 match watch.change(|ledgers| ledgers.restore(&agency, stored, is_own_record)) {
                     Taken::Newest => watch.look_again(),
@@ -152,6 +150,13 @@ impl Watch {
         let version = ledgers.version();
         self.0.version.send_if_modified(|known| std::mem::replace(known, version) != version);
         changed
+    }
+
+    /// Forgets what was seen under keys that these charters revoke.
+    pub(crate) fn forget_revoked(&self, charters: &Charters) {
+        for agency in charters.revoked_agencies() {
+            self.change(|ledgers| ledgers.reopen(agency, |note| charters.open_checkpoint(note, agency).ok()));
+        }
     }
 
     /// The linked agencies that must prove something, each with the sizes of the trees that it is asked about.

@@ -3,7 +3,7 @@
 //! Invariants:
 //! - only [`Charters`] decides which charter is trusted; the configuration pins the first one;
 //! - every version is kept for ever, because old entries are judged by the charter that they name;
-//! - a new version is on the disk before it is used;
+//! - a new version is on the disk before it is used, and the lists of trusted entries that it names before it;
 //! - a *rival* is never used. It is another charter of a version that is here, signed by enough managers. It is kept as evidence.
 
 use std::borrow::Cow;
@@ -14,7 +14,7 @@ use std::{fs, io};
 use crate::base::node_limits;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use sinergi_proto::charter::{Charter, CharterTrustError, Charters, Rival};
+use sinergi_proto::charter::{Charter, CharterTrustError, Charters, ListName, Rival, TrustedList, TrustedListError};
 use tokio::sync::watch;
 
 use crate::base::alarms::AlarmKind;
@@ -52,6 +52,17 @@ pub enum CharterStoreError {
         .0.display()
     )]
     InTheWay(PathBuf),
+    /// A file is no list of trusted entries.
+    #[error("{}: {source}", path.display())]
+    List {
+        /// The file.
+        path: PathBuf,
+        /// The rule that it breaks.
+        source: TrustedListError,
+    },
+    /// The charter needs a list of trusted entries that is not here.
+    #[error("the charter revokes keys, and the list of what stays trusted is not here: {0}")]
+    MissingList(ListName),
     /// The charter is a rival of a trusted one.
     #[error("{}", .0.rival)]
     Rival(FoundRival),
@@ -112,12 +123,25 @@ impl CharterStore {
         let path = files.file(1);
         let mut charters =
             Charters::pinned(&read(&path)?, &pin.0).map_err(|source| CharterStoreError::NotTrusted { path, source })?;
+        let keep_lists = |charters: &mut Charters, note: &[u8]| -> Result<(), CharterStoreError> {
+            for name in lists_of(note) {
+                let path = files.list_file(&name.hash);
+                // A charter whose list is not here is not trusted, and the error says which list it needs.
+                if path.exists() {
+                    let list = TrustedList::parse(read(&path)?);
+                    charters.keep_list(list.map_err(|source| CharterStoreError::List { path, source })?);
+                }
+            }
+            Ok(())
+        };
         for version in 2.. {
             let path = files.file(version);
             if !path.exists() {
                 break;
             }
-            charters.succeed(&read(&path)?).map_err(|source| CharterStoreError::NotTrusted { path, source })?;
+            let note = read(&path)?;
+            keep_lists(&mut charters, &note)?;
+            charters.succeed(&note).map_err(|source| CharterStoreError::NotTrusted { path, source })?;
         }
         let version = Arc::new(watch::Sender::new(charters.newest().version));
         let charters = Arc::new(ArcSwap::from_pointee(charters));
@@ -145,23 +169,34 @@ impl CharterStore {
         self.version.send_replace(self.newest().version);
     }
 
-    /// Adopts the successor of the newest charter: checks it, writes it to the disk, and uses it.
+    /// Adopts the successor of the newest charter: checks it, writes it to the disk, and uses it. `list` is a list of trusted entries that it may name.
     ///
     /// # Errors
-    /// It is not the trusted successor, or cannot be written. The trusted charters stay as they were. A rival is written to a file
-    /// of its own.
-    pub fn adopt(&self, note: &[u8]) -> Result<Arc<Charter>, CharterStoreError> {
+    /// It is not the trusted successor, needs a list that is not here, or cannot be written. The trusted charters stay as they were. A rival is
+    /// written to a file of its own.
+    pub fn adopt(&self, note: &[u8], list: Option<TrustedList>) -> Result<Arc<Charter>, CharterStoreError> {
         // One adoption at a time. Readers do not take this lock, so they do not wait for signature checks and the disk.
         let _adopting = self.adopting.lock();
         let mut extended = Charters::clone(&self.charters());
         let path = self.files.file(extended.newest().version + 1);
+        let named = lists_of(note);
+        // Only what the charter names is kept.
+        let list = list.filter(|list| named.iter().any(|name| name.hash == list.hash()));
+        list.into_iter().for_each(|list| extended.keep_list(list));
         let adopted = match extended.succeed(note) {
             Ok(adopted) => adopted,
             Err(CharterTrustError::Rival(rival)) => return Err(CharterStoreError::Rival(self.found(rival, note))),
+            Err(CharterTrustError::MissingList { list, .. }) => return Err(CharterStoreError::MissingList(list)),
             Err(source) => return Err(CharterStoreError::NotTrusted { path, source }),
         };
         if path.exists() && Charter::parse(&read(&path)?).map(|there| there.hash).ok() != Some(adopted.hash) {
             return Err(CharterStoreError::InTheWay(path));
+        }
+        for list in named.iter().filter_map(|name| extended.list(&name.hash)) {
+            let path = self.files.list_file(&list.hash());
+            if !path.exists() {
+                write_durably(&path, list.text())?;
+            }
         }
         write_durably(&path, note)?;
         self.charters.store(Arc::new(extended));
@@ -240,6 +275,12 @@ impl CharterStore {
         rivals.sort();
         Ok(rivals)
     }
+}
+
+/// The lists of trusted entries that a charter names. None if it is no charter.
+fn lists_of(note: &[u8]) -> Vec<ListName> {
+    let charter = Charter::parse(note);
+    charter.map(|charter| charter.revocations.iter().map(|revocation| revocation.list).collect()).unwrap_or_default()
 }
 
 fn name_of(path: &Path) -> Cow<'_, str> {

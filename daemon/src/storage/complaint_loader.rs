@@ -88,13 +88,13 @@ pub fn load(
     for Placed { leaf: index, .. } in store.timeline(id)? {
         let ParsedLeaf { header, entry, .. } = ParsedLeaf::parse(reader.leaf(index)?, federation)?;
         let name = entry.charter;
-        let charter = charters.named(&name).ok_or(OwnDataError::Charter { index, name })?;
+        charters.named(&name).ok_or(OwnDataError::Charter { index, name })?;
         let case = match &mut case {
             Some(case) => {
-                case.fold(&entry, charter);
+                case.fold(&entry, charters);
                 case
             }
-            none => none.insert(Case::lodge(&entry, charter).ok_or(OwnDataError::StoreMismatch(*id))?),
+            none => none.insert(Case::lodge(&entry, charters).ok_or(OwnDataError::StoreMismatch(*id))?),
         };
         case.place(index, &entry, &header);
     }

@@ -16,7 +16,8 @@ use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::engine::{
     BatchNumber, Case, CaseCache, CaseCacheLimits, CeilingHeader, CursorHeader, DeferredDoneHeader, DeferredHeader,
-    External, ItemKey, LeafHeader, PeerCursor, ReceiptHeader, RefusedHeader, RoutingHeader, SeenHeader, View,
+    External, ItemKey, JudgedHeader, LeafHeader, PeerCursor, ReceiptHeader, RefusedHeader, RoutingHeader, SeenHeader,
+    View,
 };
 use sinergi_proto::entry::Entry;
 use sinergi_proto::entry::content::Content;
@@ -173,6 +174,24 @@ impl Derivation {
         self.changes.ceiling(header.seconds);
     }
 
+    /// Adds how far the complaints were judged again. `touched` are those whose row may change, in this batch.
+    ///
+    /// # Errors
+    /// The row of one of them cannot be read.
+    pub fn judged<'a>(
+        &mut self,
+        header: &JudgedHeader,
+        touched: impl Iterator<Item = &'a ComplaintId>,
+        batch: BatchNumber,
+    ) -> Result<(), StoreError> {
+        for id in touched {
+            self.look_up_row(id)?;
+            self.rows.keep_until(id, batch);
+        }
+        self.changes.judged(*header);
+        Ok(())
+    }
+
     /// The changes of the store from all records since the last call. `cases` are the complaints that the records touched, in their
     /// present state.
     pub fn close<'a>(&mut self, cases: impl Iterator<Item = (&'a ComplaintId, &'a Case)>) -> Changes {
@@ -237,6 +256,8 @@ impl Derivation {
             Header::DeferredDone(header) => self.deferred_done(&header),
             Header::Routing(header) => self.routing(&header),
             Header::Ceiling(header) => self.ceiling(&header),
+            // The rows that go with it were not written. The engine judges these complaints once more.
+            Header::Judged(_) => {}
             Header::Leaf(_) | Header::Content(_) | Header::Other => {}
         }
         Ok(())
@@ -259,8 +280,8 @@ impl Derivation {
         }
         let name = entry.charter;
         let charters = self.charter_store.charters();
-        let charter = charters.named(&name).ok_or(OwnDataError::Charter { index, name })?;
-        replay.cases.fold(&entry, charter, replay.batch);
+        charters.named(&name).ok_or(OwnDataError::Charter { index, name })?;
+        replay.cases.fold(&entry, &charters, replay.batch);
         // The first entry of a complaint must be its Lodged.
         replay.cases.get_mut(&id).ok_or(OwnDataError::StoreMismatch(id))?;
         replay.cases.place(&entry, index, &header);
@@ -408,6 +429,13 @@ impl Rows {
     fn changed(&mut self, id: &ComplaintId, placed: Placed, batch: BatchNumber) {
         if let Some(row) = self.known.get_mut(id) {
             row.recent.push(placed);
+            row.changed_in = batch;
+        }
+    }
+
+    /// Keeps the row in memory until this batch is applied.
+    fn keep_until(&mut self, id: &ComplaintId, batch: BatchNumber) {
+        if let Some(row) = self.known.get_mut(id) {
             row.changed_in = batch;
         }
     }

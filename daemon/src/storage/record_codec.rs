@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sinergi_proto::base::ids::EntryId;
 use sinergi_proto::engine::{
-    CeilingHeader, CursorHeader, DeferredDoneHeader, DeferredHeader, LeafHeader, ReceiptHeader, Record, RefusedHeader,
-    RoutingHeader, SeenHeader,
+    CeilingHeader, CursorHeader, DeferredDoneHeader, DeferredHeader, JudgedHeader, LeafHeader, ReceiptHeader, Record,
+    RefusedHeader, RoutingHeader, SeenHeader,
 };
 use sinergi_proto::entry::Envelope;
 use sinergi_proto::entry::content::Content;
@@ -56,6 +56,8 @@ pub enum Header {
     Routing(RoutingHeader),
     /// The latest time that may be cosigned.
     Ceiling(CeilingHeader),
+    /// How far the complaints were judged again under a newer charter.
+    Judged(JudgedHeader),
     /// A record of the ledger itself, or of a kind that only a later program knows.
     Other,
 }
@@ -100,6 +102,7 @@ impl Header {
             RecordKind::DeferredDone => Self::DeferredDone(decode(record)?),
             RecordKind::Routing => Self::Routing(decode(record)?),
             RecordKind::Ceiling => Self::Ceiling(decode(record)?),
+            RecordKind::Judged => Self::Judged(decode(record)?),
             RecordKind::Signature | RecordKind::Signed | RecordKind::Unknown(_) => Self::Other,
         })
     }
@@ -168,6 +171,7 @@ pub fn append(group: &mut Group, record: &Record) -> Result<Position, AppendErro
         Record::DeferredDone(header) => group.record(RecordKind::DeferredDone, &encode(header), &[]),
         Record::Routing(header) => group.record(RecordKind::Routing, &encode(header), &[]),
         Record::Ceiling(header) => group.record(RecordKind::Ceiling, &encode(header), &[]),
+        Record::Judged(header) => group.record(RecordKind::Judged, &encode(header), &[]),
     }
 }
 

@@ -81,6 +81,14 @@ pub const TLOG_PROOF_HASHES: usize = 64;
 pub const TLOG_PROOF_BYTES: usize = 32 * 1024;
 /// Longest charter, text and signatures together. `signed_note` reads no larger note.
 pub const CHARTER_BYTES: usize = 1_000_000;
+/// Longest list of what stays trusted under revoked keys: about a million entries.
+pub const TRUSTED_LIST_BYTES: usize = 64 * 1024 * 1024;
+/// Longest part of such a list in one frame.
+pub const TRUSTED_LIST_PART_BYTES: usize = 256 * 1024;
+/// A part of such a list must come within this time.
+pub const TRUSTED_LIST_PART_WITHIN: Duration = Duration::from_secs(5 * 60);
+/// An entry that is dated so long after the start of a later charter needs its author's power under that charter as well.
+pub const POWER_ENDS_AFTER: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Most members of a charter.
 pub const MEMBERS: usize = 10_000;
 

@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
 
-use super::{Charter, CharterError};
+use super::revocation::{ListName, RevocationError, RevokedKeys};
+use super::{Charter, CharterError, TrustedList};
 use crate::base::ids::AgencyId;
 use crate::base::key::Scheme;
 use crate::entry::CharterName;
@@ -23,6 +24,10 @@ use crate::tlog::note;
 pub struct Charters {
     by_version: BTreeMap<u64, Arc<Charter>>,
     newest: Arc<Charter>,
+    /// The lists of trusted entries that are here, by their hashes.
+    lists: BTreeMap<[u8; 32], TrustedList>,
+    /// The keys that the newest charter revokes.
+    pub(super) revoked: Arc<RevokedKeys>,
 }
 
 /// The reason why a charter is not trusted.
@@ -79,6 +84,22 @@ pub enum CharterTrustError {
     /// The charter is a rival of a trusted one.
     #[error(transparent)]
     Rival(#[from] Rival),
+    /// The charter revokes keys in a way that cannot be.
+    #[error("charter version {version}: {source}")]
+    Revocation {
+        /// Version of the given charter.
+        version: u64,
+        /// The broken rule.
+        source: RevocationError,
+    },
+    /// A list of trusted entries is not here. Everything else about the charter is right.
+    #[error("charter version {version} revokes keys, and the list of what stays trusted is not here: {list}")]
+    MissingList {
+        /// Version of the given charter.
+        version: u64,
+        /// The list.
+        list: ListName,
+    },
 }
 
 /// A charter that enough managers signed, of a version of which another charter is trusted here.
@@ -123,7 +144,11 @@ impl Charters {
         }
         check_threshold(&charter, &charter)?;
         let newest = Arc::new(charter);
-        Ok(Self { by_version: BTreeMap::from([(newest.version, newest.clone())]), newest })
+        let by_version = BTreeMap::from([(newest.version, newest.clone())]);
+        let charters = Self { by_version, newest, lists: BTreeMap::new(), revoked: Arc::default() };
+        let keys = charters.check_keys_of_next(&charters.newest);
+        keys.map_err(|source| CharterTrustError::Revocation { version: 1, source })?;
+        Ok(charters)
     }
 
     /// Trusts the successor of the newest charter. It has the next version, names the hash of its predecessor, and is signed by the
@@ -141,13 +166,40 @@ impl Charters {
             return Err(Rival { version: next.version, trusted, hash }.into());
         }
         check_follows(&self.newest, &next)?;
+        let revoked = self.revoked_by(&next)?;
         if let Some(scheme) = self.newest.scheme() {
             next.put_under(scheme);
         }
         let next = Arc::new(next);
         self.by_version.insert(next.version, next.clone());
         self.newest = next.clone();
+        self.revoked = Arc::new(revoked);
         Ok(next)
+    }
+
+    /// Keeps a list of trusted entries, so that charters which name it can be trusted.
+    pub fn keep_list(&mut self, list: TrustedList) {
+        self.lists.insert(list.hash(), list);
+    }
+
+    /// A list of trusted entries that is here.
+    pub fn list(&self, hash: &[u8; 32]) -> Option<&TrustedList> {
+        self.lists.get(hash)
+    }
+
+    /// All lists of trusted entries that are here.
+    pub fn lists(&self) -> impl Iterator<Item = &TrustedList> {
+        self.lists.values()
+    }
+
+    fn revoked_by(&self, next: &Charter) -> Result<RevokedKeys, CharterTrustError> {
+        let version = next.version;
+        self.check_keys_of_next(next).map_err(|source| CharterTrustError::Revocation { version, source })?;
+        let here = |name: &ListName| self.list(&name.hash).filter(|list| list.text().len() == name.bytes).cloned();
+        RevokedKeys::of(next, here).map_err(|problem| match problem {
+            Ok(list) => CharterTrustError::MissingList { version, list },
+            Err(source) => CharterTrustError::Revocation { version, source },
+        })
     }
 
     /// The same charters for a simulation, whose members sign by this scheme. Successors get it as well. Managers still sign by Ed25519.
@@ -160,7 +212,7 @@ impl Charters {
         };
         let by_version: BTreeMap<_, _> = self.by_version.into_iter().map(put).collect();
         let newest = Arc::clone(&by_version[&self.newest.version]);
-        Self { by_version, newest }
+        Self { by_version, newest, ..self }
     }
 
     /// The newest charter.
@@ -179,12 +231,7 @@ impl Charters {
         self.version(name.version).filter(|charter| charter.name() == *name)
     }
 
-    /// The keys under which an agency's checkpoints verify in any version. `None` for an agency that was never a member.
-    pub fn checkpoint_keys(&self, agency: &AgencyId) -> Option<CheckpointKeys> {
-        self.checkpoint_keys_until(agency, u64::MAX)
-    }
-
-    /// Like [`Self::checkpoint_keys`], but without those that only versions after this one list.
+    /// The keys under which an agency's checkpoints verify in any version up to this one, revoked or not. `None` for an agency that was never a member.
     pub fn checkpoint_keys_until(&self, agency: &AgencyId, version: u64) -> Option<CheckpointKeys> {
         let mut known: Option<CheckpointKeys> = None;
         for keys in self.by_version.range(..=version).rev().filter_map(|(_, charter)| charter.checkpoint_keys(agency)) {
@@ -204,6 +251,19 @@ impl Charters {
     pub fn has_text_of(&self, note: &[u8]) -> bool {
         let text = text_of(note);
         text.is_some() && self.after(0).any(|charter| text_of(charter.note()) == text)
+    }
+
+    /// The charters after `version` under which an entry of this time needs its author's power as well. `millis`: the entry's clock, in milliseconds
+    /// since 1970.
+    pub fn powers_at(&self, version: u64, millis: u64) -> impl Iterator<Item = &Charter> {
+        let is_old = move |charter: &&Arc<Charter>| charter.powers_end().is_some_and(|ended| ended < millis);
+        self.after(version).filter(is_old).map(Arc::as_ref)
+    }
+
+    /// Whether the charters after `version` may change the effect of entries that are dated up to `latest`, in milliseconds since 1970.
+    pub fn may_change_since(&self, version: u64, latest: u64) -> bool {
+        let before = self.version(version).map(|charter| &charter.revocations);
+        before != Some(&self.newest.revocations) || self.powers_at(version, latest).next().is_some()
     }
 
     /// All versions after `version`, oldest first.

@@ -14,7 +14,9 @@ use std::ops::RangeInclusive;
 use data_encoding::{BASE64, HEXLOWER};
 use serde::{Deserialize, Serialize};
 
-use super::{Charter, KeyUse, Manager, Member, MemberKey, MemberKind, MemberStatus, Rules, text_hash};
+use super::{
+    Charter, KeyUse, ListName, Manager, Member, MemberKey, MemberKind, MemberStatus, Revocation, Rules, text_hash,
+};
 use crate::base::ids::{AgencyId, AgencyIdError};
 use crate::base::key::PublicKey;
 use crate::base::limits;
@@ -51,6 +53,23 @@ pub struct CharterText {
     /// The agencies.
     #[serde(default)]
     pub member: Vec<MemberText>,
+    /// The revoked keys, of this and all earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revocation: Vec<RevocationText>,
+}
+
+/// The revocation of some keys of an agency, as it is written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevocationText {
+    /// The agency.
+    pub agency: AgencyId,
+    /// The revoked keys: base64 of their 32 bytes.
+    pub keys: Vec<String>,
+    /// SHA-256 of the list of what stays trusted under them, in lower-case hexadecimal digits.
+    pub list: String,
+    /// The length of that list in bytes.
+    pub list_bytes: usize,
 }
 
 /// The numbers by which entries are judged, as they are written. Absent: the default.
@@ -199,7 +218,7 @@ impl Charter {
         if raw.version == 0 || (raw.version == 1) != raw.predecessor.is_none() {
             return Err(field("version", "counts from 1, and every version but the first names its predecessor"));
         }
-        let predecessor = raw.predecessor.as_deref().map(parse_hash).transpose()?;
+        let predecessor = raw.predecessor.as_deref().map(|text| parse_hash("predecessor", text)).transpose()?;
         let valid_from = parse_time("valid_from", &raw.valid_from)?;
         let valid_until = parse_time("valid_until", &raw.valid_until)?;
         if valid_from >= valid_until {
@@ -211,6 +230,7 @@ impl Charter {
         }
         let rules = raw.rules.parse()?;
         let members = parse_members(raw.member)?;
+        let revocations = parse_revocations(&raw.revocation, &members)?;
         check_mediator(raw.mediator.as_ref(), &members)?;
         let oversees = |member: &&Member| member.oversight && member.status != MemberStatus::Retired;
         let oversight = members.values().filter(oversees).map(|member| member.id.clone()).collect();
@@ -226,6 +246,7 @@ impl Charter {
             mediator: raw.mediator,
             rules,
             managers,
+            revocations,
             members,
             oversight,
             note: note.to_vec(),
@@ -242,12 +263,19 @@ fn check_federation(name: &str) -> Result<(), CharterError> {
     Ok(())
 }
 
-fn parse_hash(text: &str) -> Result<[u8; 32], CharterError> {
+fn parse_hash(name: &str, text: &str) -> Result<[u8; 32], CharterError> {
     HEXLOWER
         .decode(text.as_bytes())
         .ok()
         .and_then(|bytes| bytes.try_into().ok())
-        .ok_or_else(|| field("predecessor", format!("{text:?} is not 64 lower-case hex digits")))
+        .ok_or_else(|| field(name, format!("{text:?} is not 64 lower-case hex digits")))
+}
+
+/// Parses the base64 of a public key.
+fn parse_key(name: &str, text: &str) -> Result<PublicKey, CharterError> {
+    let bytes = BASE64.decode(text.as_bytes()).ok();
+    let key = bytes.and_then(|bytes| PublicKey::try_from(bytes.as_slice()).ok());
+    key.ok_or_else(|| field(name, format!("{text:?} is no base64 of an Ed25519 public key")))
 }
 
 fn parse_time(name: &str, text: &str) -> Result<u64, CharterError> {
@@ -303,6 +331,39 @@ fn parse_members(raw: Vec<MemberText>) -> Result<BTreeMap<AgencyId, Member>, Cha
     Ok(members)
 }
 
+/// Parses the revoked keys. A member may not have one of them any more, and each is revoked once, so that one list decides.
+fn parse_revocations(
+    raw: &[RevocationText],
+    members: &BTreeMap<AgencyId, Member>,
+) -> Result<Vec<Revocation>, CharterError> {
+    let held = members.values().flat_map(|member| &member.keys).map(|key| <[u8; 32]>::from(&key.public));
+    let held: BTreeSet<[u8; 32]> = held.collect();
+    let mut revoked = BTreeSet::new();
+    let mut revocations = Vec::new();
+    for RevocationText { agency, keys, list, list_bytes } in raw {
+        let of = |name: &str| format!("revocation of {agency}: {name}");
+        if keys.is_empty() {
+            return Err(field(of("keys"), "names no key"));
+        }
+        let keys: Vec<PublicKey> = keys.iter().map(|key| parse_key(&of("keys"), key)).collect::<Result<_, _>>()?;
+        for key in keys.iter().map(<[u8; 32]>::from) {
+            if held.contains(&key) {
+                return Err(field(of("keys"), format!("{} is still a key of a member", BASE64.encode(&key))));
+            }
+            if !revoked.insert(key) {
+                return Err(field(of("keys"), format!("{} stands twice", BASE64.encode(&key))));
+            }
+        }
+        if !(1..=limits::TRUSTED_LIST_BYTES).contains(list_bytes) {
+            let problem = format!("{list_bytes}, must be 1 to {}", limits::TRUSTED_LIST_BYTES);
+            return Err(field(of("list_bytes"), problem));
+        }
+        let list = ListName { hash: parse_hash(&of("list"), list)?, bytes: *list_bytes };
+        revocations.push(Revocation { agency: agency.clone(), keys, list });
+    }
+    Ok(revocations)
+}
+
 fn check_mediator(mediator: Option<&AgencyId>, members: &BTreeMap<AgencyId, Member>) -> Result<(), CharterError> {
     let is_active = |id: &AgencyId| members.get(id).is_some_and(|member| member.status == MemberStatus::Active);
     match mediator.filter(|id| !is_active(id)) {
@@ -317,9 +378,7 @@ fn parse_member(raw: MemberText) -> Result<Member, CharterError> {
     let authorities = authorities.map_err(|error| field(of("authorities"), format!("no base64: {error}")))?;
     let mut keys = Vec::new();
     for key in &raw.key {
-        let problem = || field(of("key"), format!("{:?} is no base64 of an Ed25519 public key", key.public));
-        let bytes = BASE64.decode(key.public.as_bytes()).map_err(|_| problem())?;
-        let public = PublicKey::try_from(bytes.as_slice()).map_err(|_| problem())?;
+        let public = parse_key(&of("key"), &key.public)?;
         let valid_from = parse_time(&of("key valid_from"), &key.valid_from)?;
         let valid_until = parse_time(&of("key valid_until"), &key.valid_until)?;
         if valid_from >= valid_until {

@@ -8,7 +8,7 @@
 
 use super::no_effect::{NoEffect, margin_after};
 use crate::base::ids::{AgencyId, EntryId};
-use crate::charter::{Charter, MemberStatus};
+use crate::charter::{Charter, Charters, MemberStatus};
 use crate::entry::{CaseAct, CustodyAct};
 use crate::wire::{Deadline, ReplyWord};
 
@@ -32,7 +32,7 @@ pub struct Offer {
     pub answer_by: u64,
 }
 
-/// The author of an act, with the time and the charter of the entry.
+/// The author of an act, with the time and the charters of the entry.
 #[derive(Clone, Copy, Debug)]
 pub struct Actor<'a> {
     /// The author.
@@ -41,6 +41,40 @@ pub struct Actor<'a> {
     pub millis: u64,
     /// The charter that the entry names.
     pub charter: &'a Charter,
+    /// All charters. A later one may have ended the author's power.
+    pub charters: &'a Charters,
+}
+
+impl Actor<'_> {
+    /// Checks that the author has a power under the charter that the entry names, and under each later one that had begun more than
+    /// [`limits::POWER_ENDS_AFTER`](crate::base::limits::POWER_ENDS_AFTER) before the entry is dated. So nobody keeps a power by naming an old charter.
+    fn require_power(
+        self,
+        has_power: impl Fn(&Charter) -> bool,
+        otherwise: impl FnOnce() -> NoEffect,
+    ) -> Result<(), NoEffect> {
+        if !has_power(self.charter) {
+            return Err(otherwise());
+        }
+        match self.charters.powers_at(self.charter.version, self.millis).find(|later| !has_power(later)) {
+            Some(later) => Err(NoEffect::PowerEnded { version: later.version }),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks that the author takes part: it is a member and has not left.
+    pub(super) fn require_member(self) -> Result<(), NoEffect> {
+        let takes_part = |charter: &Charter| {
+            charter.member(self.author).is_some_and(|member| member.status != MemberStatus::Retired)
+        };
+        self.require_power(takes_part, || NoEffect::PowerEnded { version: self.charter.version })
+    }
+
+    /// Checks that the author is a supervisor of this agency.
+    fn require_supervisor(self, of: &AgencyId) -> Result<(), NoEffect> {
+        let is_supervisor = |charter: &Charter| charter.supervises(self.author, of);
+        self.require_power(is_supervisor, || NoEffect::NotSupervisor { agency: of.clone() })
+    }
 }
 
 impl CustodyState {
@@ -56,9 +90,7 @@ impl CustodyState {
                 self.open_offer(entry, to, *answer_by, actor)
             }
             CustodyAct::Reassigned { to, answer_by, .. } => {
-                if !actor.charter.supervises(actor.author, &self.holder) {
-                    return Err(NoEffect::NotSupervisor { agency: self.holder.clone() });
-                }
+                actor.require_supervisor(&self.holder)?;
                 if let Some(offer) = &self.offer {
                     require_margin(offer, actor)?;
                 }
@@ -98,7 +130,7 @@ impl CustodyState {
             | CaseAct::ArchiveProposed { .. }
             | CaseAct::Linked { .. } => self.require_holder(actor),
             CaseAct::Replied { word: ReplyWord::Dissatisfied, .. } if actor.author != intake => {
-                if self.oversees(intake, actor) { Ok(()) } else { Err(NoEffect::NotIntake { intake: intake.clone() }) }
+                self.require_overseer(intake, actor, || NoEffect::NotIntake { intake: intake.clone() })
             }
             CaseAct::Replied { .. } | CaseAct::Closed { .. } | CaseAct::EraseProposed { .. } => {
                 require_intake(intake, actor)
@@ -109,13 +141,7 @@ impl CustodyState {
             CaseAct::Erased { .. } => require_second_of_erasure(intake, actor),
             CaseAct::Arrived => self.require_addressee(actor).map(drop),
             CaseAct::Escalated { deadline, due } => self.require_due(*deadline, *due, actor),
-            CaseAct::Remarked => {
-                if self.oversees(intake, actor) {
-                    Ok(())
-                } else {
-                    Err(NoEffect::NotOverseer)
-                }
-            }
+            CaseAct::Remarked => self.require_overseer(intake, actor, || NoEffect::NotOverseer),
             CaseAct::Disclosed { to, .. } => {
                 if actor.author != intake {
                     self.require_holder(actor)?;
@@ -125,12 +151,20 @@ impl CustodyState {
         }
     }
 
-    /// Whether the actor is a supervisor of one of the agencies that the state names, or an oversight agency.
-    fn oversees(&self, intake: &AgencyId, actor: Actor<'_>) -> bool {
-        let (charter, author) = (actor.charter, actor.author);
+    /// Checks that the actor is a supervisor of one of the agencies that the state names, or an oversight agency.
+    fn require_overseer(
+        &self,
+        intake: &AgencyId,
+        actor: Actor<'_>,
+        otherwise: impl FnOnce() -> NoEffect,
+    ) -> Result<(), NoEffect> {
+        let author = actor.author;
         let addressee = self.offer.as_ref().map(|offer| &offer.to);
-        let mut named = [Some(&self.holder), Some(intake), addressee].into_iter().flatten();
-        charter.is_oversight(author) || named.any(|agency| charter.supervises(author, agency))
+        let oversees = |charter: &Charter| {
+            let mut named = [Some(&self.holder), Some(intake), addressee].into_iter().flatten();
+            charter.is_oversight(author) || named.any(|agency| charter.supervises(author, agency))
+        };
+        actor.require_power(oversees, otherwise)
     }
 
     /// Checks the second signature of an archiving. The intake agency gives it for the citizen. If it holds the complaint itself, its supervisor
@@ -139,10 +173,10 @@ impl CustodyState {
         if self.holder != *intake {
             return require_intake(intake, actor);
         }
-        if *actor.author != self.holder && actor.charter.supervises(actor.author, &self.holder) {
-            return Ok(());
+        if *actor.author == self.holder {
+            return Err(NoEffect::NotSupervisor { agency: self.holder.clone() });
         }
-        Err(NoEffect::NotSupervisor { agency: self.holder.clone() })
+        actor.require_supervisor(&self.holder)
     }
 
     /// Checks the deadline in an `Escalated`: its date must be the one that the entries give, and must have passed by the margin. Only the time to
@@ -217,11 +251,10 @@ fn require_intake(intake: &AgencyId, actor: Actor<'_>) -> Result<(), NoEffect> {
 /// Checks the second signature of an erasure: a supervisor of the intake agency or an oversight agency, and not the intake agency itself, which
 /// made the proposal.
 fn require_second_of_erasure(intake: &AgencyId, actor: Actor<'_>) -> Result<(), NoEffect> {
-    let (charter, author) = (actor.charter, actor.author);
-    if author != intake && (charter.supervises(author, intake) || charter.is_oversight(author)) {
-        return Ok(());
-    }
-    Err(NoEffect::NotSupervisor { agency: intake.clone() })
+    let author = actor.author;
+    let may_approve =
+        |charter: &Charter| author != intake && (charter.supervises(author, intake) || charter.is_oversight(author));
+    actor.require_power(may_approve, || NoEffect::NotSupervisor { agency: intake.clone() })
 }
 
 fn require_active(to: &AgencyId, actor: Actor<'_>) -> Result<(), NoEffect> {

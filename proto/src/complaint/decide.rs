@@ -9,7 +9,7 @@ mod case;
 
 use super::{Actor, Command, Complaint, NewOffer, NoEffect, Phase};
 use crate::base::ids::{AgencyId, EntryId};
-use crate::charter::Charter;
+use crate::charter::Charters;
 use crate::entry::{CaseAct, CustodyAct};
 use crate::wire::entry::Body as Wire;
 
@@ -115,19 +115,19 @@ pub struct Author<'a> {
     pub agency: &'a AgencyId,
     /// The clock of the new entry, in milliseconds since 1970.
     pub millis: u64,
-    /// The newest charter.
-    pub charter: &'a Charter,
+    /// The charters. The new entry names the newest.
+    pub charters: &'a Charters,
     /// The time to answer an offer that names no `answer_by`, in milliseconds.
     pub answer_within_millis: u64,
 }
 
 impl<'a> Author<'a> {
     fn actor(self) -> Actor<'a> {
-        Actor { author: self.agency, millis: self.millis, charter: self.charter }
+        Actor { author: self.agency, millis: self.millis, charter: self.charters.newest(), charters: self.charters }
     }
 
     fn answer_by(self, offer: &NewOffer) -> u64 {
-        let longest = self.charter.rules.answer_by_millis();
+        let longest = self.charters.newest().rules.answer_by_millis();
         offer.answer_by.unwrap_or_else(|| self.millis.saturating_add(self.answer_within_millis.min(longest)))
     }
 }

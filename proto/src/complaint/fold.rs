@@ -5,7 +5,8 @@
 //!
 //! Must not know where entries come from or where they are stored.
 //!
-//! Invariant: the state is a function of the set of entries. The order in which they are inserted makes no difference.
+//! Invariant: the state is a function of the set of entries and the charters. The order in which they are inserted makes no difference.
+//! [`Complaint::under`] gives the state under newer charters.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +21,7 @@ use super::custody::{Actor, CustodyState};
 use super::timeline::Timeline;
 use crate::base::clock::HybridClock;
 use crate::base::ids::{AgencyId, ComplaintId, EntryId};
-use crate::charter::Charter;
+use crate::charter::{Charter, Charters};
 use crate::entry::{Body, CaseAct, Commitment, ContentClass, CustodyAct, Entry, Lodged, Place};
 
 /// One complaint with all its entries.
@@ -40,6 +41,8 @@ pub struct Complaint {
     pub(super) path: Vec<EntryId>,
     pub(super) history: CaseHistory,
     pub(super) participants: BTreeSet<AgencyId>,
+    /// The intake agency and every addressee of an offer, with effect or not.
+    pub(super) named: BTreeSet<AgencyId>,
     /// Number of entries of each author.
     pub(super) written: LiteMap<AgencyId, usize>,
     pub(super) notices: Notices,
@@ -71,6 +74,8 @@ pub struct KnownEntry {
     pub clock: HybridClock,
     /// The leaf that it takes in its author's ledger.
     pub place: Place,
+    /// The number of its author's key that signed it.
+    pub key_id: u32,
     /// The charter that it names.
     pub charter: Arc<Charter>,
     /// The entry's parents.
@@ -110,38 +115,70 @@ pub struct Inserted {
 }
 
 impl Complaint {
-    /// A new complaint from its `Lodged` entry, under the charter that the entry names; `None` for any other body.
-    pub fn lodge(entry: &Entry, charter: &Arc<Charter>) -> Option<Self> {
+    /// A new complaint from its `Lodged` entry. `None` for any other body, or if the charter that the entry names is not known.
+    pub fn lodge(entry: &Entry, charters: &Charters) -> Option<Self> {
         let (Body::Lodged(lodged), Some(id)) = (&entry.body, entry.complaint) else { return None };
-        let state = CustodyState { holder: entry.author.clone(), offer: None };
-        let known = KnownEntry::new(entry, Judged::Custody { state, depth: 0 }, charter);
+        let charter = charters.named(&entry.charter)?;
+        Some(Self::of_lodged(id, lodged, EntryView::of(entry), charter))
+    }
+
+    fn of_lodged(id: ComplaintId, lodged: &Arc<Lodged>, entry: EntryView<'_>, charter: &Arc<Charter>) -> Self {
+        let intake = entry.author;
+        let state = CustodyState { holder: intake.clone(), offer: None };
+        let known = entry.judged_as(Judged::Custody { state, depth: 0 }, charter);
         let mut timeline = Timeline::default();
         timeline.insert((entry.clock, entry.id));
-        Some(Self {
+        Self {
             id,
-            intake: entry.author.clone(),
+            intake: intake.clone(),
             lodged: Arc::clone(lodged),
             entries: LiteMap::from_iter([(entry.id, Box::new(known))]),
             heads: timeline.clone(),
             order: timeline,
             path: vec![entry.id],
             history: CaseHistory::new(CaseState::new(lodged)),
-            participants: BTreeSet::from([entry.author.clone()]),
-            written: LiteMap::from_iter([(entry.author.clone(), 1)]),
+            participants: BTreeSet::from([intake.clone()]),
+            named: BTreeSet::from([intake.clone()]),
+            written: LiteMap::from_iter([(intake.clone(), 1)]),
             notices: Notices::default(),
             forks: BTreeSet::new(),
+        }
+    }
+
+    /// Adds an admitted entry ([`crate::admission`]), whose parents are all here and whose charter is known. A duplicate changes nothing.
+    pub fn insert(&mut self, entry: &Entry, charters: &Charters) -> Inserted {
+        match charters.named(&entry.charter) {
+            Some(charter) if !self.entries.contains_key(&entry.id) => self.add(EntryView::of(entry), charter, charters),
+            _ => Inserted { path_changed_from: None },
+        }
+    }
+
+    /// The same complaint under newer charters: its entries judged again, in the order of their clocks.
+    #[must_use]
+    pub fn under(&self, charters: &Charters) -> Self {
+        let mut entries = self.timeline().map(|(id, known)| (EntryView::of_known(id, known), &known.charter));
+        let (lodged, charter) = entries.next().expect("a complaint has its Lodged, which is before all others");
+        let mut again = Self::of_lodged(self.id, &self.lodged, lodged, charter);
+        for (entry, charter) in entries {
+            again.add(entry, charter, charters);
+        }
+        again
+    }
+
+    /// Whether newer charters may change the effect of an entry: they revoke the key that signed it or a receipt that it shows, or a later charter
+    /// ended its author's power.
+    pub fn may_change_under(&self, charters: &Charters) -> bool {
+        self.entries.values().any(|known| {
+            let shows_revoked = matches!(&known.body, Body::Proven(proven) if charters.has_revoked(&proven.receiver));
+            let has_later = || charters.powers_at(known.charter.version, known.clock.millis()).next().is_some();
+            charters.has_revoked(&known.author) || shows_revoked || has_later()
         })
     }
 
-    /// Adds an admitted entry ([`crate::admission`]), whose parents are all here. `charter` is the one that the entry names. A duplicate changes
-    /// nothing.
-    pub fn insert(&mut self, entry: &Entry, charter: &Arc<Charter>) -> Inserted {
+    fn add(&mut self, entry: EntryView<'_>, charter: &Arc<Charter>, charters: &Charters) -> Inserted {
         let unchanged = Inserted { path_changed_from: None };
-        if self.entries.contains_key(&entry.id) {
-            return unchanged;
-        }
-        let judged = self.judge(entry, charter);
-        for parent in &entry.parents {
+        let judged = self.judge(entry, charter, charters);
+        for parent in entry.parents {
             if let Some(known) = self.entries.get(parent) {
                 self.heads.remove(&(known.clock, *parent));
             }
@@ -150,13 +187,19 @@ impl Complaint {
         self.order.insert(key);
         self.heads.insert(key);
         *self.written.entry(entry.author.clone()).or_default() += 1;
-        let effect = match (&judged, &entry.body) {
+        if let Body::Custody { act, .. } = entry.body
+            && let Some(to) = act.offers_to()
+            && !self.named.contains(to)
+        {
+            self.named.insert(to.clone());
+        }
+        let effect = match (&judged, entry.body) {
             (Judged::Custody { .. }, _) => Effect::Custody,
             (Judged::Case, _) => Effect::Case,
             (Judged::Witness, Body::Proven(proven)) => Effect::Witness(proven.entry),
             _ => Effect::None,
         };
-        self.entries.insert(entry.id, Box::new(KnownEntry::new(entry, judged, charter)));
+        self.entries.insert(entry.id, Box::new(entry.judged_as(judged, charter)));
         match effect {
             Effect::Custody => self.extend_path(entry),
             Effect::Witness(act) => self.note_witness(&act),
@@ -169,13 +212,16 @@ impl Complaint {
     }
 
     /// Judges an entry on the state that its basis left.
-    fn judge(&self, entry: &Entry, charter: &Charter) -> Judged {
-        if let Body::Proven(proven) = &entry.body {
+    fn judge(&self, entry: EntryView<'_>, charter: &Charter, charters: &Charters) -> Judged {
+        if charters.disputes_entry(entry.author, entry.key_id, &entry.id) {
+            return Judged::NoEffect(NoEffect::Disputed { author: entry.author.clone(), key: entry.key_id });
+        }
+        if let Body::Proven(proven) = entry.body {
             return self
-                .check_witness(proven)
+                .check_witness(proven, charters)
                 .map_or_else(|why| Judged::NoEffect(NoEffect::NotWitnessed(why)), |()| Judged::Witness);
         }
-        let actor = Actor { author: &entry.author, millis: entry.clock.millis(), charter };
+        let actor = Actor { author: entry.author, millis: entry.clock.millis(), charter, charters };
         let Some(basis) = entry.body.basis() else { return Judged::Kept };
         let Some(Judged::Custody { state, depth }) = self.entries.get(&basis).map(|known| &known.judged) else {
             return Judged::NoEffect(NoEffect::BasisWithoutEffect);
@@ -183,7 +229,10 @@ impl Complaint {
         if self.knew_other_act(entry, &basis) {
             return Judged::NoEffect(NoEffect::BasisActedOn);
         }
-        let judged = match &entry.body {
+        if let Err(reason) = actor.require_member() {
+            return Judged::NoEffect(reason);
+        }
+        let judged = match entry.body {
             Body::Custody { act, .. } => {
                 state.after(entry.id, act, actor).map(|state| Judged::Custody { state, depth: depth + 1 })
             }
@@ -197,7 +246,7 @@ impl Complaint {
     }
 
     /// Checks the other entry that a case entry names: it must be an ancestor and of the right kind.
-    fn check_named(&self, entry: &Entry, act: &CaseAct) -> Result<(), NoEffect> {
+    fn check_named(&self, entry: EntryView<'_>, act: &CaseAct) -> Result<(), NoEffect> {
         match act {
             CaseAct::ArchiveApproved { proposal } | CaseAct::ArchiveRefused { proposal } => {
                 self.check_proposal(entry, proposal, |act| matches!(act, CaseAct::ArchiveProposed { .. }))
@@ -225,7 +274,7 @@ impl Complaint {
 
     fn check_proposal(
         &self,
-        entry: &Entry,
+        entry: EntryView<'_>,
         proposal: &EntryId,
         is_of_kind: impl Fn(&CaseAct) -> bool,
     ) -> Result<(), NoEffect> {
@@ -237,41 +286,41 @@ impl Complaint {
     }
 
     /// Checks that a `Disclosed` carries the content that it names, under the same commitment, and no other content.
-    fn check_disclosed(&self, entry: &Entry, named: &EntryId, commitment: u32) -> Result<(), NoEffect> {
+    fn check_disclosed(&self, entry: EntryView<'_>, named: &EntryId, commitment: u32) -> Result<(), NoEffect> {
         let of_named = self.entries.get(named).and_then(|known| known.commitments.get(commitment as usize));
         let same = |of_named: &Commitment| *entry.commitments == [of_named.clone()];
         if !of_named.is_some_and(same) || !self.is_ancestor(entry, named) {
             return Err(NoEffect::NotDisclosed);
         }
         let is_identity = entry.commitments.iter().any(|own| own.class == ContentClass::Identity);
-        if is_identity && entry.author != self.intake {
+        if is_identity && *entry.author != self.intake {
             return Err(NoEffect::IdentityOfIntake { intake: self.intake.clone() });
         }
         Ok(())
     }
 
-    fn is_ancestor(&self, entry: &Entry, id: &EntryId) -> bool {
+    fn is_ancestor(&self, entry: EntryView<'_>, id: &EntryId) -> bool {
         entry.parents.contains(id)
-            || (self.entries.contains_key(id) && self.are_heads(&entry.parents))
-            || self.ancestors(&entry.parents).contains(id)
+            || (self.entries.contains_key(id) && self.are_heads(entry.parents))
+            || self.ancestors(entry.parents).contains(id)
     }
 
     /// Whether the author knew of another custody entry with effect on the same basis: one is among the entry's ancestors.
     ///
     /// Such an entry has no effect. Otherwise a former holder could act again on the basis on which it held the complaint, as often as it takes
     /// to win the fork by the smallest id. Honest authors act on the tip, on which nobody has acted.
-    fn knew_other_act(&self, entry: &Entry, basis: &EntryId) -> bool {
+    fn knew_other_act(&self, entry: EntryView<'_>, basis: &EntryId) -> bool {
         let children = self.entries.get(basis).map(|known| known.children.as_slice()).unwrap_or_default();
         if children.is_empty() {
             return false;
         }
-        let ancestors = self.ancestors(&entry.parents);
+        let ancestors = self.ancestors(entry.parents);
         children.iter().any(|child| ancestors.contains(child))
     }
 
     /// Adds a custody entry with effect to the tree of bases. If it wins at its fork, the path goes through it.
-    fn extend_path(&mut self, entry: &Entry) -> Inserted {
-        let Body::Custody { basis, act } = &entry.body else { return Inserted { path_changed_from: None } };
+    fn extend_path(&mut self, entry: EntryView<'_>) -> Inserted {
+        let Body::Custody { basis, act } = entry.body else { return Inserted { path_changed_from: None } };
         if let Some(to) = act.offers_to() {
             self.participants.insert(to.clone());
         }
@@ -351,8 +400,8 @@ impl Complaint {
         (history, CaseJudge { entries, path, intake, lodged, known_to: RefCell::default() })
     }
 
-    fn apply_case(&mut self, entry: &Entry) {
-        let Body::Case { basis, act } = &entry.body else { return };
+    fn apply_case(&mut self, entry: EntryView<'_>) {
+        let Body::Case { basis, act } = entry.body else { return };
         match act {
             CaseAct::Recalled => drop(self.notices.recalled.insert(*basis)),
             CaseAct::Arrived => drop(self.notices.arrived.insert(*basis)),
@@ -381,18 +430,62 @@ impl Complaint {
 
     /// Marks the contents to destroy. They depend only on the proposal and on the ancestors of the second signature, so no later entry adds to
     /// them or takes them back.
-    fn erase(&mut self, entry: &Entry, proposal: &EntryId) {
+    fn erase(&mut self, entry: EntryView<'_>, proposal: &EntryId) {
         let Some(Body::Case { act: CaseAct::EraseProposed { entries, .. }, .. }) =
             self.entries.get(proposal).map(|known| &known.body)
         else {
             return;
         };
         if entries.is_empty() {
-            let all = self.ancestors(&entry.parents);
+            let all = self.ancestors(entry.parents);
             self.notices.erased.extend(all);
         } else {
             let named = entries.clone();
             self.notices.erased.extend(named);
+        }
+    }
+}
+
+/// An entry that the fold reads: one that arrives, or one that it kept.
+#[derive(Clone, Copy)]
+struct EntryView<'a> {
+    id: EntryId,
+    author: &'a AgencyId,
+    clock: HybridClock,
+    place: Place,
+    key_id: u32,
+    parents: &'a [EntryId],
+    body: &'a Body,
+    commitments: &'a [Commitment],
+}
+
+impl<'a> EntryView<'a> {
+    fn of(entry: &'a Entry) -> Self {
+        let Entry { id, author, clock, place, key_id, parents, body, commitments, .. } = entry;
+        Self { id: *id, author, clock: *clock, place: *place, key_id: *key_id, parents, body, commitments }
+    }
+
+    fn of_known(id: EntryId, known: &'a KnownEntry) -> Self {
+        let KnownEntry { author, clock, place, key_id, parents, body, commitments, .. } = known;
+        Self { id, author, clock: *clock, place: *place, key_id: *key_id, parents, body, commitments }
+    }
+
+    fn judged_as(self, judged: Judged, charter: &Arc<Charter>) -> KnownEntry {
+        KnownEntry {
+            author: self.author.clone(),
+            clock: self.clock,
+            place: self.place,
+            key_id: self.key_id,
+            charter: Arc::clone(charter),
+            parents: self.parents.to_vec(),
+            body: match self.body {
+                Body::Proven(proven) => Body::Proven(Arc::new(proven.without_receipt())),
+                body => body.clone(),
+            },
+            commitments: self.commitments.to_vec(),
+            judged,
+            children: Vec::new(),
+            is_witnessed: false,
         }
     }
 }
@@ -468,24 +561,6 @@ fn known_depth(entries: &LiteMap<EntryId, Box<KnownEntry>>, id: &EntryId) -> Opt
 }
 
 impl KnownEntry {
-    fn new(entry: &Entry, judged: Judged, charter: &Arc<Charter>) -> Self {
-        Self {
-            author: entry.author.clone(),
-            clock: entry.clock,
-            place: entry.place,
-            charter: Arc::clone(charter),
-            parents: entry.parents.clone(),
-            body: match &entry.body {
-                Body::Proven(proven) => Body::Proven(Arc::new(proven.without_receipt())),
-                body => body.clone(),
-            },
-            commitments: entry.commitments.clone(),
-            judged,
-            children: Vec::new(),
-            is_witnessed: false,
-        }
-    }
-
     /// The custody after this entry, if it is a custody entry with effect.
     pub fn custody(&self) -> Option<&CustodyState> {
         match &self.judged {

@@ -12,6 +12,18 @@ use crate::base::limits;
 /// The reason why an entry has no effect. Such an entry is kept and shown with its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoEffect {
+    /// The key that signed it was revoked, and the list of what stays trusted does not name it.
+    Disputed {
+        /// The agency whose key it was.
+        author: AgencyId,
+        /// The number of the key.
+        key: u32,
+    },
+    /// The author had lost its power when it wrote the entry, although it names an older charter that gave it the power.
+    PowerEnded {
+        /// The charter version that ended the power.
+        version: u64,
+    },
     /// The work was not known to the agency that accepted custody after it.
     Crossed {
         /// The `Accepted` entry.
@@ -138,6 +150,18 @@ pub enum NoEffect {
 impl fmt::Display for NoEffect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Disputed { author, key } => {
+                write!(
+                    f,
+                    "disputed: key {key:08x} of {author} was revoked, and the list of what stays trusted does not name this entry"
+                )
+            }
+            Self::PowerEnded { version } => {
+                write!(
+                    f,
+                    "its author had no power for it any more: charter version {version} had ended that more than 7 days before"
+                )
+            }
             Self::NotHolder { holder } => write!(f, "only the holder may do this, and {holder} holds it"),
             Self::NotIntake { intake } => write!(f, "only the intake agency may do this: {intake}"),
             Self::NotAddressee { to } => write!(f, "only the addressee may answer the offer: {to}"),
@@ -219,6 +243,13 @@ pub enum NotWitnessed {
     },
     /// The receipt is of an agency about its own act.
     OwnReceipt,
+    /// The key that signed the receipt was revoked, and the list of what stays trusted does not name the receipt.
+    Disputed {
+        /// The agency whose key it was.
+        agency: AgencyId,
+        /// The number of the key.
+        key: u32,
+    },
     /// The receipt's time is too far from the clock of the act, so it does not show that the act was made when it says.
     OtherTime {
         /// The time in the receipt, in milliseconds since 1970.
@@ -236,6 +267,12 @@ impl fmt::Display for NotWitnessed {
                 write!(f, "the receipt names charter version {named}, and the act names version {of_act}")
             }
             Self::NoWitness { agency } => write!(f, "{agency}, whose receipt it shows, is no witness of this act"),
+            Self::Disputed { agency, key } => {
+                write!(
+                    f,
+                    "disputed: key {key:08x} of {agency} was revoked, and the list of what stays trusted does not name the receipt"
+                )
+            }
             Self::OwnReceipt => write!(f, "nobody is the witness of its own act"),
             Self::OtherTime { seen, dated } => write!(
                 f,

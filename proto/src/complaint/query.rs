@@ -143,6 +143,11 @@ impl Complaint {
         &self.participants
     }
 
+    /// The intake agency and the addressee of every offer, with effect or not.
+    pub fn named(&self) -> &BTreeSet<AgencyId> {
+        &self.named
+    }
+
     /// Number of entries that are here.
     pub fn len(&self) -> usize {
         self.entries.len()

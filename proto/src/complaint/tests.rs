@@ -7,6 +7,8 @@ mod crossed;
 mod custody;
 mod forks;
 mod histories;
+mod powers;
+mod revocation;
 mod rules;
 mod two_signatures;
 mod whole_life;

@@ -14,7 +14,7 @@ use super::fold::{Judged, KnownEntry};
 use super::{Complaint, CustodyState, NotWitnessed};
 use crate::base::ids::{AgencyId, EntryId};
 use crate::base::limits;
-use crate::charter::MemberStatus;
+use crate::charter::{Charters, MemberStatus};
 use crate::entry::{Body, Proven};
 
 impl Complaint {
@@ -22,7 +22,7 @@ impl Complaint {
     ///
     /// # Errors
     /// The reason why it does not.
-    pub fn check_witness(&self, proven: &Proven) -> Result<(), NotWitnessed> {
+    pub fn check_witness(&self, proven: &Proven, charters: &Charters) -> Result<(), NotWitnessed> {
         let act = self.entry(&proven.entry).filter(|act| matches!(act.judged, Judged::Custody { .. }));
         let basis = act.and_then(|act| self.entry(&act.body.basis()?));
         let (Some(act), Some(basis)) = (act, basis) else { return Err(NotWitnessed::NoAct) };
@@ -37,6 +37,10 @@ impl Complaint {
         if proven.charter_version < act.charter.version {
             let (named, of_act) = (proven.charter_version, act.charter.version);
             return Err(NotWitnessed::OlderReceipt { named, of_act });
+        }
+        let key = proven.key_id;
+        if charters.disputes_receipt(receiver, key, &proven.receipt_id) {
+            return Err(NotWitnessed::Disputed { agency: receiver.clone(), key });
         }
         let (seen, dated) = (proven.seconds.saturating_mul(1000), act.clock.millis());
         if u128::from(seen.abs_diff(dated)) > limits::WITNESSED_WITHIN.as_millis() {

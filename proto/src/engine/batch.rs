@@ -139,6 +139,13 @@ pub enum Warning {
     RefusedUnkept(AgencyId, u64),
     /// The node's clock is far behind a time that the node may have cosigned, so the node authors nothing; `None` ends the warning.
     BeforeCosigned(Option<CommandError>),
+    /// A newer charter revokes keys or ended powers, and all complaints are judged under it.
+    JudgedAgain {
+        /// The version of the charter.
+        version: u64,
+        /// The number of complaints on which it may have an effect.
+        affected: usize,
+    },
     /// An automatic action failed. The node tries it again.
     PutOff(ComplaintId, CommandError),
 }

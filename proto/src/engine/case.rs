@@ -9,7 +9,6 @@
 //! - an entry never goes back to its author, nor to the peer that delivered it.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
@@ -17,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::record::{External, LeafHeader};
 use crate::base::ids::{AgencyId, EntryId, LedgerIndex};
 use crate::base::limits;
-use crate::charter::Charter;
+use crate::charter::Charters;
 use crate::complaint::{self, Complaint};
 use crate::entry::{Body, Commitment, Entry};
 use crate::routing::route::{Access, DeliveredBy, Reach, Route, Routes, RoutingContext, routes};
@@ -63,9 +62,9 @@ impl Duties {
 }
 
 impl Case {
-    /// A new complaint, under the charter that its entry names; `None` if the entry is not `Lodged`.
-    pub fn lodge(entry: &Entry, charter: &Arc<Charter>) -> Option<Self> {
-        let complaint = Complaint::lodge(entry, charter)?;
+    /// A new complaint; `None` if the entry is not `Lodged`, or the charter that it names is not known.
+    pub fn lodge(entry: &Entry, charters: &Charters) -> Option<Self> {
+        let complaint = Complaint::lodge(entry, charters)?;
         Some(Self::of(complaint))
     }
 
@@ -82,10 +81,9 @@ impl Case {
         }
     }
 
-    /// First step of a leaf: adds the entry to the fold, under the charter that the entry names. Returns whether the custody path changed
-    /// other than by growing.
-    pub fn fold(&mut self, entry: &Entry, charter: &Arc<Charter>) -> bool {
-        self.complaint.insert(entry, charter).path_changed_from.is_some()
+    /// First step of a leaf: adds the entry to the fold. Returns whether the custody path changed other than by growing.
+    pub fn fold(&mut self, entry: &Entry, charters: &Charters) -> bool {
+        self.complaint.insert(entry, charters).path_changed_from.is_some()
     }
 
     /// Second step of a leaf: records its index, the peer that delivered it and its routes. Returns whether the leaf is new.

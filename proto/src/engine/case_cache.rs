@@ -8,12 +8,11 @@
 //! - a complaint is looked up before it is read. Reading one that was not looked up is a defect, and panics where debug assertions are on.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use lru::LruCache;
 
 use crate::base::ids::{ComplaintId, LedgerIndex};
-use crate::charter::Charter;
+use crate::charter::Charters;
 use crate::entry::Entry;
 
 use super::batch::BatchNumber;
@@ -104,12 +103,24 @@ impl CaseCache {
         self.kept.peek(id).map(|kept| &*kept.case)
     }
 
+    /// Judges the complaints in memory again on which newer charters may have an effect. Returns these complaints.
+    pub fn judge_again(&mut self, charters: &Charters) -> Vec<ComplaintId> {
+        let mut judged = Vec::new();
+        for (id, kept) in &mut self.kept {
+            if kept.case.complaint.may_change_under(charters) {
+                kept.case.complaint = kept.case.complaint.under(charters);
+                judged.push(*id);
+            }
+        }
+        judged
+    }
+
     /// First step of a leaf: adds the entry to the fold. Returns whether the custody path changed other than by growing.
-    pub fn fold(&mut self, entry: &Entry, charter: &Arc<Charter>, batch: BatchNumber) -> bool {
+    pub fn fold(&mut self, entry: &Entry, charters: &Charters, batch: BatchNumber) -> bool {
         let Some(id) = &entry.complaint else { return false };
         if let Some(kept) = self.kept.peek_mut(id) {
             let before = kept.case.complaint.len();
-            let path_changed = kept.case.fold(entry, charter);
+            let path_changed = kept.case.fold(entry, charters);
             kept.changed_in = batch;
             self.entries += kept.case.complaint.len() - before;
             return path_changed;
@@ -118,7 +129,7 @@ impl CaseCache {
             self.absent.contains(id) || matches!(entry.body, crate::entry::Body::Lodged(_)),
             "complaint {id} was not looked up before an entry is added to it"
         );
-        if let Some(case) = Case::lodge(entry, charter) {
+        if let Some(case) = Case::lodge(entry, charters) {
             self.absent.remove(id);
             self.entries += case.complaint.len();
             self.kept.put(*id, Kept { case: Box::new(case), changed_in: batch });

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::base::cursor::Cursor;
-use crate::base::ids::{AgencyId, EntryId, LedgerIndex};
+use crate::base::ids::{AgencyId, ComplaintId, EntryId, LedgerIndex};
 use crate::entry::content::Content;
 use crate::entry::{Entry, OwnBatch};
 use crate::routing::route::Route;
@@ -77,6 +77,8 @@ pub enum Record {
     Routing(RoutingHeader),
     /// The latest time that may be cosigned from now on.
     Ceiling(CeilingHeader),
+    /// How far the complaints were judged again under a newer charter.
+    Judged(JudgedHeader),
 }
 
 impl Record {
@@ -103,6 +105,7 @@ impl Record {
                 Self::Cursor(_)
                 | Self::DeferredDone(_)
                 | Self::Ceiling(_)
+                | Self::Judged(_)
                 | Self::Routing(RoutingHeader::BackfillDone { .. }) => 0,
             }
     }
@@ -148,6 +151,15 @@ pub enum RoutingHeader {
 pub struct CeilingHeader {
     /// The time, in seconds since 1970.
     pub seconds: u64,
+}
+
+/// How far the complaints were judged again under a newer charter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JudgedHeader {
+    /// The version of the charter.
+    pub version: u64,
+    /// The last complaint that was judged, in the order of ids. `None`: all were.
+    pub unfinished: Option<ComplaintId>,
 }
 
 /// The record of another system that a complaint was imported from.

@@ -222,5 +222,6 @@ fn shown(record: &Record) -> String {
         Record::Routing(RoutingHeader::Leaf { leaf, routes }) => format!("{leaf} again -> {}", routes[0].to),
         Record::Routing(RoutingHeader::BackfillDone { peer }) => format!("backfilled {peer}"),
         Record::Ceiling(header) => format!("ceiling {}", header.seconds),
+        Record::Judged(header) => format!("judged under {}", header.version),
     }
 }

@@ -121,7 +121,8 @@ impl Engine {
         let newest = self.charters.newest().name();
         // A receipt was checked when it came. Few are checked again, because few acts compete.
         let counts = |proven: &Proven| {
-            complaint.check_witness(proven).is_ok() && check_receipt(proven, &newest, &self.charters).is_ok()
+            complaint.check_witness(proven, &self.charters).is_ok()
+                && check_receipt(proven, &newest, &self.charters).is_ok()
         };
         for (id, act) in acts {
             let Some(leaf) = leaf_of(&id) else { continue };

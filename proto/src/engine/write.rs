@@ -93,8 +93,7 @@ impl Engine {
         if let Some(error) = self.without_route(&command) {
             return Err(error);
         }
-        let complaint =
-            Complaint::lodge(lodged, self.charters.newest()).expect("an entry that lodges begins a complaint");
+        let complaint = Complaint::lodge(lodged, &self.charters).expect("an entry that lodges begins a complaint");
         let clock =
             HybridClock::next_of_author(now, lodged.clock, lodged.clock).ok_or(CommandError::ClockEnd(lodged.clock))?;
         let draft = Draft {
@@ -113,7 +112,7 @@ impl Engine {
         Author {
             agency: &self.config.own,
             millis: clock.millis(),
-            charter: self.charters.newest(),
+            charters: &self.charters,
             answer_within_millis: self.config.answer_within_millis,
         }
     }
@@ -310,8 +309,7 @@ impl Engine {
     ) {
         let Source { delivered_by, external, declared } = source;
         let index = self.next_leaf;
-        let path_changed =
-            self.charters.named(&entry.charter).is_some_and(|charter| self.cases.fold(&entry, charter, self.open));
+        let path_changed = self.cases.fold(&entry, &self.charters, self.open);
         if path_changed {
             self.warn_of_custody_change(&entry, batch);
         }

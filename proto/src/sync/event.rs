@@ -14,7 +14,7 @@ use super::window::Window;
 use crate::admission::received::Received;
 use crate::base::cursor::Cursor;
 use crate::base::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
-use crate::charter::Charters;
+use crate::charter::{Charters, ListName};
 use crate::receipt::{ItemResult, Receipt, ReceiptError};
 use crate::routing::outbox::Prepared;
 use crate::tlog::checkpoint::Checkpoint;
@@ -196,10 +196,13 @@ pub enum Job {
     },
     /// Answer a question of the peer about this node's ledger. Ends with [`Done::Proved`].
     Prove(wire::Prove),
-    /// Adopt a charter, and everything that depends on it. Ends with [`Done::Adopted`].
+    /// Adopt a charter, and everything that depends on it. If it needs a list that is not here, wait for room in the memory for lists. That room is
+    /// reserved until [`Action::Release`]. Ends with [`Done::Adopted`].
     Adopt {
         /// The signed note.
         note: Vec<u8>,
+        /// A list of trusted entries that the charter needs, if the peer gave one.
+        list: Option<Vec<u8>>,
     },
 }
 
@@ -321,6 +324,8 @@ pub enum Adoption {
     Not,
     /// The charter is a rival of the one with this version that is in force here: both are signed.
     Rival(u64),
+    /// The charter is right, and names a list of trusted entries that is not here.
+    Lacks(ListName),
 }
 
 /// A warning for the operator.

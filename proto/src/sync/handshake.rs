@@ -152,6 +152,13 @@ impl Handshake {
         Ok(())
     }
 
+    /// Gives the peer's charters more time, because one of them comes.
+    pub(super) fn wait_for_charters(&self, effects: &mut Effects<'_>) {
+        if self.is_leaving() {
+            effects.set(Timer::Handshake, effects.now.after(CHARTERS_WITHIN));
+        }
+    }
+
     /// Handles the result of the comparison. `conflict` says how the peer's view contradicts this node's ledger, whose durable end is `end`.
     pub(super) fn compared(
         &mut self,

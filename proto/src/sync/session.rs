@@ -171,6 +171,7 @@ impl Session {
             Kind::Ping(ping) => ping.now = now.wall_millis,
             Kind::Hello(hello) => hello.now = now.wall_millis,
             Kind::Ready(_) => self.is_ready_sent = true,
+            Kind::ListPart(_) => self.charters.list_server().part_left(),
             _ => {}
         }
         self.keepalive.frame_left(now, &mut self.shared.timers);
@@ -289,7 +290,11 @@ impl Session {
                     self.gossip_sender.heard(ping.nonce, effects);
                 }
             }
-            Some(Kind::Charter(charter)) => self.charters.received(charter.note, &self.config.charters, effects),
+            Some(Kind::Charter(charter)) => self.charters.received(charter.note, &self.config.charters, effects)?,
+            Some(Kind::ListRequest(request)) => {
+                self.charters.list_server().asked(&request, &self.config.charters, effects)?;
+            }
+            Some(Kind::ListPart(part)) => self.charters.list_part(part, effects)?,
             Some(Kind::Checkpoints(checkpoints)) => self.gossip_receiver.received(checkpoints.notes, effects)?,
             Some(Kind::Prove(prove)) => self.proof_server.asked(prove, effects)?,
             Some(Kind::Proof(proof)) => self.proof_client.answered(proof, effects)?,
@@ -318,6 +323,7 @@ impl Session {
             // `go_on`, which follows, begins to deliver.
             Timer::GiveBack => {}
             Timer::Question => self.proof_client.expire(effects),
+            Timer::List => self.charters.list_is_late(effects),
         }
         Ok(())
     }

@@ -29,10 +29,12 @@ pub(super) enum Timer {
     GiveBack,
     /// A question must have been answered.
     Question,
+    /// A part of a list of trusted entries must have come.
+    List,
 }
 
 impl Timer {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Handshake,
         Self::Idle,
         Self::Ping,
@@ -43,6 +45,7 @@ impl Timer {
         Self::Shown,
         Self::GiveBack,
         Self::Question,
+        Self::List,
     ];
 }
 

@@ -82,6 +82,9 @@ pub enum CheckpointError {
     /// The text is no checkpoint.
     #[error("the note's text is no checkpoint")]
     Malformed,
+    /// The agency never was a member, so it has no keys.
+    #[error("{0} is no member of any charter that is known")]
+    Stranger(AgencyId),
     /// More leaves than a ledger can have.
     #[error("the checkpoint is of {0} leaves, at most {most}", most = limits::LEDGER_LEAVES)]
     Size(u64),

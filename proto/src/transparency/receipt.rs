@@ -4,7 +4,7 @@
 
 use crate::base::ids::AgencyId;
 use crate::charter::Charters;
-use crate::receipt::{Receipt, ReceiptError};
+use crate::receipt::{Receipt, ReceiptError, receipt_id};
 use crate::wire;
 
 impl Receipt {
@@ -31,6 +31,9 @@ impl Receipt {
         let charter = charters.version(receipt.charter_version).unwrap_or(charters.newest());
         let key = charter.entry_key(peer, receipt.key_id).ok_or_else(unknown)?;
         receipt.verify(&ack.receipt, &ack.signature, &key.public)?;
+        if charters.disputes_receipt(peer, receipt.key_id, &receipt_id(&ack.receipt)) {
+            return Err(ReceiptError::RevokedKey(receipt.key_id));
+        }
         Ok(receipt)
     }
 }

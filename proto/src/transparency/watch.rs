@@ -156,6 +156,20 @@ impl Watched {
         }
     }
 
+    /// The same ledgers after some of the agency's keys were revoked: watched anew from the checkpoints that `open` still opens. What was found may
+    /// have been the work of a thief, so it is forgotten; the evidence is judged again by whoever reads it.
+    #[must_use]
+    pub fn reopened(&self, open: impl Fn(&[u8]) -> Option<Checkpoint>) -> Self {
+        let seen = self.epochs.values().flat_map(|epoch| epoch.seen.values()).map(|seen| &seen.noted);
+        let mut reopened = Self::default();
+        for VerifiedCheckpoint { note, .. } in seen.chain(&self.newest) {
+            if let Some(checkpoint) = open(note) {
+                reopened.take(VerifiedCheckpoint { checkpoint, note: note.clone() });
+            }
+        }
+        reopened
+    }
+
     /// The sizes to ask about: the last checked one, and all that the agency has not proved yet. Empty if there is nothing to ask. An agency proves
     /// only trees of its present epoch.
     pub fn to_ask(&self) -> Vec<u64> {

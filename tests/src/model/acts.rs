@@ -87,8 +87,8 @@ impl Act {
 
 /// The body of an act, if it is allowed now. `clock` is the entry's clock in milliseconds.
 pub(super) fn body(members: &Members, complaint: &Complaint, by: Agency, act: Act, clock: u64) -> Option<Body> {
-    let (agency, charter) = (members.id(by), members.charter());
-    let author = Author { agency, millis: clock, charter, answer_within_millis: 0 };
+    let (agency, charters) = (members.id(by), members.charters());
+    let author = Author { agency, millis: clock, charters, answer_within_millis: 0 };
     decide(complaint, &act.command(members, clock), author).ok()
 }
 
@@ -96,7 +96,8 @@ pub(super) fn body(members: &Members, complaint: &Complaint, by: Agency, act: Ac
 /// to the act before that later act.
 pub(super) fn lies(members: &Members, complaint: &Complaint, by: Agency, clock: u64) -> Vec<(Act, EntryId, Body)> {
     let mut lies = Vec::new();
-    let actor = Actor { author: members.id(by), millis: clock, charter: members.charter() };
+    let (charter, charters) = (members.charter(), members.charters());
+    let actor = Actor { author: members.id(by), millis: clock, charter, charters };
     for (basis, known) in complaint.timeline().filter(|(id, _)| *id != complaint.tip()) {
         let Some(state) = known.custody() else { continue };
         for (act, custody, body) in stale(members, basis, clock) {

@@ -193,10 +193,10 @@ impl Book {
         let complaint = match seen {
             Some(seen) => {
                 let mut complaint = seen.complaint.clone();
-                complaint.insert(received, self.members.charter());
+                complaint.insert(received, self.members.charters());
                 Some(complaint)
             }
-            None => Complaint::lodge(received, self.members.charter()),
+            None => Complaint::lodge(received, self.members.charters()),
         };
         let Some(complaint) = complaint else { return Arrival::Refused };
         Arrival::Taken(self.intern(complaint, entries))

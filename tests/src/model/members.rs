@@ -129,6 +129,7 @@ impl Members {
             grace_days: 30,
             threshold: 1,
             mediator: None,
+            revocation: Vec::new(),
             rules: Default::default(),
             manager: vec![ManagerText {
                 name: MANAGER.to_owned(),

@@ -67,9 +67,10 @@ impl Checks {
         self.memory.borrow_mut().with_newest_keys.entry(key).or_insert_with(check).clone()
     }
 
-    /// Opens a note with a checkpoint of an agency. `None` if the signatures do not verify under any keys that the agency ever had.
+    /// Opens a note with a checkpoint of an agency. `None` if the signatures do not verify under any keys that the agency ever had and that are not
+    /// revoked.
     pub fn open_with_any_keys(&self, note: &[u8], agency: &AgencyId, charters: &Charters) -> Option<Checkpoint> {
-        let check = || open(note, agency, charters.checkpoint_keys(agency)?);
+        let check = || charters.open_checkpoint(note, agency).ok();
         if !self.remembers {
             return check();
         }

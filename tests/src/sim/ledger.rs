@@ -18,11 +18,11 @@ use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::base::limits;
-use sinergi_proto::charter::{Charter, Charters};
+use sinergi_proto::charter::Charters;
 use sinergi_proto::complaint::Complaint;
 use sinergi_proto::engine::{
-    Case, DeferredHeader, Destroy, External, ItemKey, LeafHeader, PeerCursor, ReceiptHeader, Record, RoutingHeader,
-    Snapshot, View,
+    Case, DeferredHeader, Destroy, External, ItemKey, JudgedHeader, LeafHeader, PeerCursor, ReceiptHeader, Record,
+    RoutingHeader, Snapshot, View,
 };
 use sinergi_proto::entry::Entry;
 use sinergi_proto::entry::content::Content;
@@ -113,6 +113,7 @@ pub struct Ledger {
     charters: Arc<Charters>,
     /// The latest time that may be cosigned, in seconds since 1970.
     ceiling: u64,
+    judged: Option<JudgedHeader>,
     routing_records: Vec<RoutingRecord>,
     /// Contents of the leaf that is appended next.
     next_contents: Vec<Content>,
@@ -172,6 +173,7 @@ impl Ledger {
             leaves: Vec::new(),
             cases: BTreeMap::new(),
             ceiling: 0,
+            judged: None,
             charters,
             routing_records: Vec::new(),
             next_contents: Vec::new(),
@@ -209,6 +211,9 @@ impl Ledger {
 
     /// Sets the charters that the node uses from now on.
     pub fn set_charters(&mut self, charters: Arc<Charters>) {
+        for case in self.cases.values_mut() {
+            case.complaint = case.complaint.under(&charters);
+        }
         self.charters = charters;
     }
 
@@ -258,6 +263,7 @@ impl Ledger {
                 self.spent.insert(header.item);
             }
             Record::Ceiling(header) => self.ceiling = header.seconds,
+            Record::Judged(header) => self.judged = Some(header),
             Record::Routing(RoutingHeader::Leaf { leaf, routes }) => {
                 self.routing_records.push(RoutingRecord { before: self.leaves.len(), leaf, routes });
             }
@@ -330,10 +336,10 @@ impl Ledger {
             let Some(id) = entry.complaint else { continue };
             match complaints.get_mut(&id) {
                 None => {
-                    let complaint = Complaint::lodge(entry, charter_of(entry, &self.charters));
+                    let complaint = Complaint::lodge(entry, &self.charters);
                     complaints.insert(id, complaint.expect("a complaint's first entry lodges it"));
                 }
-                Some(complaint) => drop(complaint.insert(entry, charter_of(entry, &self.charters))),
+                Some(complaint) => drop(complaint.insert(entry, &self.charters)),
             }
         }
         complaints
@@ -348,6 +354,7 @@ impl Ledger {
             size: self.next_index(),
             clock: clocks.max().unwrap_or_default(),
             ceiling: self.ceiling,
+            judged: self.judged,
             deferred: self.deferred.values().cloned().collect(),
             duties: self.cases.values().filter(has_duties).map(|case| case.complaint.id()).collect(),
             new_peers: adjacent.difference(&self.backfilled).cloned().collect(),
@@ -413,11 +420,6 @@ impl Ledger {
     }
 }
 
-/// The charter that an admitted entry names.
-fn charter_of<'a>(entry: &Entry, charters: &'a Charters) -> &'a Arc<Charter> {
-    charters.named(&entry.charter).expect("an admitted entry names a known charter")
-}
-
 fn add_to_cases(
     cases: &mut BTreeMap<ComplaintId, Case>,
     charters: &Charters,
@@ -426,10 +428,9 @@ fn add_to_cases(
     header: &LeafHeader,
 ) {
     let Some(id) = entry.complaint else { return };
-    let charter = charter_of(entry, charters);
     match cases.get_mut(&id) {
-        Some(case) => drop(case.fold(entry, charter)),
-        None => drop(cases.insert(id, Case::lodge(entry, charter).expect("the first entry of a complaint lodges it"))),
+        Some(case) => drop(case.fold(entry, charters)),
+        None => drop(cases.insert(id, Case::lodge(entry, charters).expect("the first entry of a complaint lodges it"))),
     }
     cases.get_mut(&id).expect("it was just added").place(index, entry, header);
 }

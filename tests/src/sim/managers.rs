@@ -40,6 +40,7 @@ impl Managers {
             grace_days: 30,
             threshold: THRESHOLD,
             mediator: member.iter().map(|member| &member.id).find(|id| id.as_str() == MEDIATOR).cloned(),
+            revocation: Vec::new(),
             rules: RulesText::default(),
             manager: managers(0),
             member,

@@ -124,6 +124,7 @@ fn text(args: &NewArgs, output: &Output) -> Result<CharterText, Failure> {
             rules: RulesText::default(),
             manager: Vec::new(),
             member: Vec::new(),
+            revocation: Vec::new(),
         },
     };
     let start = |moment: &Moment| {

@@ -77,6 +77,8 @@ pub enum AlarmKind {
     Refused,
     /// A complaint has another holder than was shown before.
     Custody,
+    /// A newer charter revokes keys or ended powers, and complaints have entries that it is about.
+    JudgedAgain,
     /// A complaint goes back and forth. Its supervisors can end this.
     BackAndForth,
     /// Offers were not answered in time.
@@ -87,7 +89,7 @@ pub enum AlarmKind {
 
 impl AlarmKind {
     /// All kinds that this version raises.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Audit,
         Self::RivalCharter,
         Self::SetBack,
@@ -109,6 +111,7 @@ impl AlarmKind {
         Self::Deferred,
         Self::Refused,
         Self::Custody,
+        Self::JudgedAgain,
         Self::BackAndForth,
         Self::OffersOverdue,
     ];
@@ -165,6 +168,7 @@ impl AlarmKind {
             Self::Deferred => ("deferred", State, Warning),
             Self::Refused => ("refused", State, Warning),
             Self::Custody => ("custody", Event, Notice),
+            Self::JudgedAgain => ("judged-again", Event, Notice),
             Self::BackAndForth => ("back-and-forth", Event, Notice),
             Self::OffersOverdue => ("offers-overdue", State, Notice),
             Self::Other => ("other", Event, Warning),

@@ -8,11 +8,15 @@ use std::sync::Arc;
 
 use sinergi_config::Federation;
 use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::charter::{TrustedList, TrustedListError};
 use sinergi_proto::sync::Adoption;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::base::alarms::Alarms;
+use crate::base::node_limits;
+use crate::peers::budget::Budget;
 use crate::peers::failures::quote;
+use crate::peers::watch::Watch;
 use crate::storage::charters::{CharterStore, CharterStoreError};
 use crate::transport::tls::{Authorities, SharedAuthorities};
 use crate::writer::{Submission, WriterHandle};
@@ -23,8 +27,11 @@ pub struct CharterAdoption {
     charter_store: CharterStore,
     authorities: SharedAuthorities,
     writer: WriterHandle,
+    watch: Watch,
     alarms: Alarms,
     turn: Arc<Mutex<()>>,
+    /// The memory for lists of trusted entries that are being fetched, over all links.
+    room_for_lists: Budget,
 }
 
 impl CharterAdoption {
@@ -34,9 +41,11 @@ impl CharterAdoption {
         charter_store: CharterStore,
         authorities: SharedAuthorities,
         writer: WriterHandle,
+        watch: Watch,
         alarms: Alarms,
     ) -> Self {
-        Self { federation, charter_store, authorities, writer, alarms, turn: Arc::default() }
+        let room_for_lists = Budget::of(node_limits::ROOM_FOR_LISTS_BYTES);
+        Self { federation, charter_store, authorities, writer, watch, alarms, turn: Arc::default(), room_for_lists }
     }
 
     /// Waits until no other link adopts a charter, and takes the lock.
@@ -44,19 +53,31 @@ impl CharterAdoption {
         Arc::clone(&self.turn).lock_owned().await
     }
 
-    /// Adopts a charter that a peer passed on, with its authorities, and has the writer judge the deferred items again.
-    pub(super) fn adopt(&self, from: &AgencyId, note: &[u8]) -> Adoption {
+    /// The memory for lists of trusted entries that are being fetched.
+    pub(super) fn room_for_lists(&self) -> &Budget {
+        &self.room_for_lists
+    }
+
+    /// Adopts a charter that a peer passed on, with its authorities, and has the writer judge the deferred items again. `list` is a list of trusted
+    /// entries that the charter names.
+    pub(super) fn adopt(&self, from: &AgencyId, note: &[u8], list: Option<Vec<u8>>) -> Adoption {
         // Several peers may pass the same charter on, so another link may have adopted it while this one waited.
         if self.charter_store.charters().has_text_of(note) {
             return Adoption::InForce;
         }
-        let adopted = match self.charter_store.adopt(note) {
+        let list = list.and_then(|text| {
+            let parsed = TrustedList::parse(text);
+            let tell = |error: &TrustedListError| tracing::warn!(peer = %from, "{}", quote(&error.to_string()));
+            parsed.inspect_err(tell).ok()
+        });
+        let adopted = match self.charter_store.adopt(note, list) {
             Ok(adopted) => adopted,
             Err(problem) => return self.did_not_adopt(from, problem),
         };
         let (authorities, bad) = Authorities::of_charter(self.federation.clone(), &adopted);
         bad.iter().for_each(|bad| tracing::warn!("{bad}"));
         self.authorities.replace(authorities);
+        self.watch.forget_revoked(&self.charter_store.charters());
         tracing::info!(version = adopted.version, %from, "adopted a charter");
         // If the queue is full, this is not needed: the writer judges deferred items again at regular intervals.
         let _ = self.writer.try_submit(Submission::Retry);
@@ -76,6 +97,7 @@ impl CharterAdoption {
                 self.alarms.raise(found.topic(), format!("{from} uses another charter: {}", found.alarm()));
                 return Adoption::Rival(found.rival.version);
             }
+            CharterStoreError::MissingList(list) => return Adoption::Lacks(list),
             own => tracing::error!(%from, "cannot keep a charter: {own}"),
         }
         Adoption::Not

@@ -19,7 +19,7 @@ use sinergi_proto::charter::Charters;
 use sinergi_proto::engine::{Delivery, PeerCursor};
 use sinergi_proto::receipt::{ItemResult, ReceiptSigner};
 use sinergi_proto::sync::{
-    CheckedAck, CheckedCheckpoints, CheckpointAccess, Done, End, GiveBackRange, JobId, KeysOf, StoredPeer,
+    Adoption, CheckedAck, CheckedCheckpoints, CheckpointAccess, Done, End, GiveBackRange, JobId, KeysOf, StoredPeer,
 };
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::transparency::watch::VerifiedCheckpoint;
@@ -267,16 +267,39 @@ pub(super) fn prove(proofs: &ProofServer, peer: &Arc<Peer>, job: JobId, prove: w
 }
 
 /// Adopts a charter, when no other link does.
-pub(super) fn adopt(adoption: &Arc<CharterAdoption>, peer: &Peer, job: JobId, note: Vec<u8>) -> Running {
+pub(super) fn adopt(
+    adoption: &Arc<CharterAdoption>,
+    peer: &Peer,
+    job: JobId,
+    note: Vec<u8>,
+    list: Option<Vec<u8>>,
+) -> Running {
     let (adoption, peer) = (Arc::clone(adoption), peer.agency.clone());
     Box::pin(async move {
-        let turn = adoption.turn().await;
-        let adopt = move || {
-            let _until_it_is_in_force = turn;
-            Done::Adopted(adoption.adopt(&peer, &note))
-        };
-        blocking(job, adopt).await
+        let note = Arc::new(note);
+        let ended = adopt_in_turn(&adoption, &peer, job, &note, list).await;
+        let Done::Adopted(Adoption::Lacks(list)) = ended.done else { return ended };
+        let share = adoption.room_for_lists().share(list.bytes, 0).await;
+        // Another link may have brought the list while this one waited for room.
+        let ended = adopt_in_turn(&adoption, &peer, job, &note, None).await;
+        Ended { room: Some((Way::List, share)), ..ended }
     })
+}
+
+async fn adopt_in_turn(
+    adoption: &Arc<CharterAdoption>,
+    peer: &AgencyId,
+    job: JobId,
+    note: &Arc<Vec<u8>>,
+    list: Option<Vec<u8>>,
+) -> Ended {
+    let turn = adoption.turn().await;
+    let (adoption, peer, note) = (Arc::clone(adoption), peer.clone(), Arc::clone(note));
+    let adopt = move || {
+        let _until_it_is_in_force = turn;
+        Done::Adopted(adoption.adopt(&peer, &note, list))
+    };
+    blocking(job, adopt).await
 }
 
 /// Takes room for a received frame.

@@ -76,7 +76,7 @@ impl Runner<'_> {
                 jobs::read(&parts.outgoing, peer, id, (from, end), self.rooms.sent(), self.give_back.clone())
             }
             Job::Prove(prove) => jobs::prove(&parts.proofs, peer, id, prove),
-            Job::Adopt { note } => jobs::adopt(&parts.adoption, peer, id, note),
+            Job::Adopt { note, list } => jobs::adopt(&parts.adoption, peer, id, note, list),
         };
         // Many jobs end at once, because there is room, or because they only start something. So this polls the job once.
         match (&mut running).now_or_never() {

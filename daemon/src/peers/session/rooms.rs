@@ -6,13 +6,15 @@ use sinergi_proto::sync::JobId;
 
 use crate::peers::budget::Share;
 
-/// The direction of a frame.
+/// What the room is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
-    /// To the peer.
+    /// A frame to the peer.
     Sent,
-    /// From the peer.
+    /// A frame from the peer.
     Received,
+    /// A list of trusted entries from the peer.
+    List,
 }
 
 /// The rooms by the job that took them. A room is given back when it is released, and all rooms are given back when the session ends.

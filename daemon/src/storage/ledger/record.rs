@@ -92,6 +92,8 @@ pub enum RecordKind {
     Signature,
     /// The latest time that may be cosigned.
     Ceiling,
+    /// How far the complaints were judged again under a newer charter.
+    Judged,
     /// A kind of a newer program.
     Unknown(u8),
 }
@@ -117,6 +119,7 @@ impl RecordKind {
             Self::Seen => 10,
             Self::Signature => 11,
             Self::Ceiling => 12,
+            Self::Judged => 13,
             Self::Unknown(code) => code,
         }
     }
@@ -136,6 +139,7 @@ impl RecordKind {
             10 => Self::Seen,
             11 => Self::Signature,
             12 => Self::Ceiling,
+            13 => Self::Judged,
             other => Self::Unknown(other),
         }
     }

@@ -8,7 +8,7 @@ use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, ComplaintName, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::base::limits;
 use sinergi_proto::complaint::SetDigest;
-use sinergi_proto::engine::{External, PeerCursor};
+use sinergi_proto::engine::{External, JudgedHeader, PeerCursor};
 
 use super::{Placed, RefusedRow, Row, Store, StoreError, Summary, keys};
 use crate::storage::ledger::Position;
@@ -328,6 +328,13 @@ impl Store {
     pub fn ceiling(&self) -> Result<u64, StoreError> {
         let value = self.meta.get("ceiling")?;
         Ok(value.and_then(|value| value.as_ref().try_into().ok()).map(u64::from_be_bytes).unwrap_or_default())
+    }
+
+    /// How far the complaints were judged again under a newer charter; `None` if they never were.
+    pub fn judged(&self) -> Result<Option<JudgedHeader>, StoreError> {
+        let Some(value) = self.meta.get("judged")? else { return Ok(None) };
+        let Some((version, last)) = value.split_first_chunk() else { return Ok(None) };
+        Ok(Some(JudgedHeader { version: u64::from_be_bytes(*version), unfinished: ComplaintId::from_slice(last) }))
     }
 
     /// The newest time in the ledger, in milliseconds since 1970; 0 if there is none.

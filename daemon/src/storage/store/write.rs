@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, Epoch, LedgerIndex};
-use sinergi_proto::engine::{External, PeerCursor};
+use sinergi_proto::engine::{External, JudgedHeader, PeerCursor};
 use sinergi_proto::entry::Place;
 
 use super::{CheckpointSource, ForeignEntry, Placed, RefusedRow, Row, Store, StoreError, Summary, keys};
@@ -44,6 +44,7 @@ pub struct Changes {
     spent: Vec<Position>,
     own_clock: Option<HybridClock>,
     ceiling: Option<u64>,
+    judged: Option<JudgedHeader>,
 }
 
 impl Changes {
@@ -136,6 +137,11 @@ impl Changes {
     /// The latest time that may be cosigned from now on, in seconds since 1970.
     pub fn ceiling(&mut self, seconds: u64) {
         self.ceiling = self.ceiling.max(Some(seconds));
+    }
+
+    /// How far the complaints were judged again under a newer charter.
+    pub fn judged(&mut self, header: JudgedHeader) {
+        self.judged = Some(header);
     }
 }
 
@@ -236,6 +242,10 @@ impl Store {
         }
         if let Some(ceiling) = changes.ceiling {
             self.meta.insert("ceiling", &ceiling.to_be_bytes())?;
+        }
+        if let Some(JudgedHeader { version, unfinished }) = changes.judged {
+            let last = unfinished.map(|complaint| complaint.0.to_vec()).unwrap_or_default();
+            self.meta.insert("judged", [version.to_be_bytes().to_vec(), last].concat().as_slice())?;
         }
         self.meta.insert("watermark", &watermark.to_bits().to_be_bytes())?;
         Ok(())

@@ -19,7 +19,7 @@ pub(super) fn carry_out(complaint: &Complaint, act: &CaseAct, author: Author<'_>
 fn check(complaint: &Complaint, act: &CaseAct, author: Author<'_>) -> Result<(), Declined> {
     let (agency, millis, basis) = (author.agency, author.millis, complaint.tip());
     let allowed = complaint.custody().allows(act, complaint.intake(), author.actor());
-    let rules = author.charter.rules;
+    let rules = author.charters.newest().rules;
     let entry =
         CaseEntry { id: EntryId([0; 32]), author: agency, millis, basis, on_path: true, crossed_by: None, rules, act };
     allowed
@@ -38,7 +38,7 @@ pub(super) fn reply(complaint: &Complaint, word: ReplyWord, reply_code: &str) ->
 
 /// The end of the case, with the entry that makes its cause true.
 pub(super) fn close(complaint: &Complaint, cause: i32, author: Author<'_>) -> Result<CaseAct, Declined> {
-    let (case, rules) = (complaint.case(), author.charter.rules);
+    let (case, rules) = (complaint.case(), author.charters.newest().rules);
     let name = || complaint.id().short();
     if author.agency != complaint.intake() {
         return Err(no_effect(complaint, NoEffect::NotIntake { intake: complaint.intake().clone() }));
@@ -49,7 +49,7 @@ pub(super) fn close(complaint: &Complaint, cause: i32, author: Author<'_>) -> Re
             let silence_ends = case.answer.map(|(_, millis)| millis.saturating_add(rules.silence_millis()));
             let not_silent = |since: String| Declined::NotSilent {
                 complaint: name(),
-                version: author.charter.version,
+                version: author.charters.newest().version,
                 working_days: rules.silence_working_days,
                 since,
             };

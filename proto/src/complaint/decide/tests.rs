@@ -11,7 +11,7 @@ use crate::wire::{CloseCause, ReplyWord, entry::Body as Wire};
 fn command(federation: &Federation, case: &Case<'_>, by: &str, command: &Command) -> Result<Wire, Declined> {
     let id = agency(by);
     let millis = HybridClock::tick(case.now, case.complaint.newest_clock()).expect("a clock before its end").millis();
-    let author = Author { agency: &id, millis, charter: federation.charter(), answer_within_millis: ANSWER_WITHIN };
+    let author = Author { agency: &id, millis, charters: &federation.charters, answer_within_millis: ANSWER_WITHIN };
     decide(&case.complaint, command, author)
 }
 
@@ -99,7 +99,7 @@ fn the_configured_time_to_answer_is_cut_to_the_bound_of_the_charter() {
         let case = federation.case_at("ombudsman");
         let id = agency("ombudsman");
         let author =
-            Author { agency: &id, millis: case.now + 1, charter: federation.charter(), answer_within_millis: within };
+            Author { agency: &id, millis: case.now + 1, charters: &federation.charters, answer_within_millis: within };
         let offer = NewOffer { to: agency("kominfo"), reason: 1, answer_by: given.map(|after| author.millis + after) };
         match decide(&case.complaint, &Command::Forward(offer), author) {
             Ok(Wire::Forwarded(body)) => Ok(body.answer_by - author.millis),

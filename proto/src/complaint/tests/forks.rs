@@ -164,7 +164,7 @@ fn a_duplicate_changes_nothing() {
     case.learn(&offer);
     let tip = case.take(federation.node("kominfo").accepts(&case));
     let (digest, parents) = (case.complaint.digest(), case.complaint.parents_of_next());
-    assert_eq!(case.complaint.insert(&offer, federation.charter()).path_changed_from, None);
+    assert_eq!(case.complaint.insert(&offer, &federation.charters).path_changed_from, None);
     assert_eq!((case.complaint.digest(), case.complaint.parents_of_next()), (digest, parents));
     assert_eq!((case.complaint.len(), case.complaint.tip(), case.holder()), (3, tip, "kominfo"));
 }
@@ -173,7 +173,7 @@ fn a_duplicate_changes_nothing() {
 fn only_a_lodged_entry_makes_a_complaint() {
     let federation = Federation::new();
     let case = federation.case_at("ombudsman");
-    let lodges = |entry| crate::complaint::Complaint::lodge(&entry, federation.charter()).is_some();
+    let lodges = |entry| crate::complaint::Complaint::lodge(&entry, &federation.charters).is_some();
     assert!(!lodges(federation.node("ombudsman").responds(&case).entry()));
     assert!(!lodges(federation.node("ombudsman").witnesses().entry()));
 }

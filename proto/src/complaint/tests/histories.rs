@@ -129,7 +129,7 @@ fn view_of<'f>(federation: &'f Federation, all: &Case<'f>, history: &History, se
     view.now = all.now;
     for (entry, verdict) in &history.written {
         if *verdict == Verdict::Admit && below.contains(&entry.id) {
-            view.complaint.insert(entry, federation.charter());
+            view.complaint.insert(entry, &federation.charters);
         }
     }
     view
@@ -274,7 +274,7 @@ fn picture(complaint: &Complaint) -> Picture {
 
 /// Inserts the entries of a history in some order of arrival. Each is judged when its parents are here.
 fn arrive(federation: &Federation, history: &History, order: &[usize]) -> (Complaint, BTreeMap<EntryId, Verdict>) {
-    let mut complaint = Complaint::lodge(&history.lodged, federation.charter()).expect("Lodged");
+    let mut complaint = Complaint::lodge(&history.lodged, &federation.charters).expect("Lodged");
     let mut verdicts = BTreeMap::new();
     let mut waiting: Vec<&Entry> = Vec::new();
     for &index in order {
@@ -285,7 +285,7 @@ fn arrive(federation: &Federation, history: &History, order: &[usize]) -> (Compl
                 Verdict::Defer { .. } => true,
                 verdict => {
                     if verdict == Verdict::Admit {
-                        complaint.insert(entry, federation.charter());
+                        complaint.insert(entry, &federation.charters);
                         complaint.check_invariants();
                         check_by_definition(&complaint);
                         check_that_only_the_entitled_moved_custody(&complaint, federation);
@@ -412,9 +412,9 @@ proptest! {
         let in_order: Vec<usize> = (0..history.written.len()).collect();
         let (mut complaint, verdicts) = arrive(&federation, &history, &in_order);
         let before = picture(&complaint);
-        complaint.insert(&history.lodged, federation.charter());
+        complaint.insert(&history.lodged, &federation.charters);
         for (entry, _) in history.written.iter().filter(|(entry, _)| verdicts[&entry.id] == Verdict::Admit) {
-            prop_assert_eq!(complaint.insert(entry, federation.charter()).path_changed_from, None);
+            prop_assert_eq!(complaint.insert(entry, &federation.charters).path_changed_from, None);
         }
         prop_assert_eq!(picture(&complaint), before);
     }
@@ -424,7 +424,7 @@ proptest! {
         let federation = federation();
         let history = write(&federation, &steps);
         let order = shuffled(history.written.len(), &priorities);
-        let mut complaint = Complaint::lodge(&history.lodged, federation.charter()).expect("Lodged");
+        let mut complaint = Complaint::lodge(&history.lodged, &federation.charters).expect("Lodged");
         for _ in 0..2 {
             for &index in &order {
                 let entry = &history.written[index].0;
@@ -432,7 +432,7 @@ proptest! {
                     continue;
                 }
                 let old_tip = complaint.tip();
-                let inserted = complaint.insert(entry, federation.charter());
+                let inserted = complaint.insert(entry, &federation.charters);
                 let still_there = complaint.standing(&old_tip) == Some(Standing::Effective);
                 prop_assert_eq!(inserted.path_changed_from, (!still_there).then_some(old_tip));
             }
@@ -450,7 +450,7 @@ proptest! {
         for author in MEMBERS {
             let millis = HybridClock::tick(case.now, case.complaint.newest_clock()).expect("a clock").millis();
             let id = agency(author);
-            let me = Author { agency: &id, millis, charter: federation.charter(), answer_within_millis: ANSWER_WITHIN };
+            let me = Author { agency: &id, millis, charters: &federation.charters, answer_within_millis: ANSWER_WITHIN };
             for command in commands("kota-bandung") {
                 let mut after = case.clone();
                 match decide(&case.complaint, &command, me) {

@@ -119,8 +119,7 @@ fn a_flood_of_remarks_by_one_member_does_not_block_a_complaint() {
     let root = case.complaint.tip();
     for leaf in 0..400 {
         let remark = federation.node("ksp").remarks(&case).after(&[root]).at(case.now + MINUTE).at_leaf(leaf).entry();
-        let charter = federation.charter();
-        case.complaint.insert(&remark, charter);
+        case.complaint.insert(&remark, &federation.charters);
     }
     case.later(2 * MINUTE);
     case.take(federation.node("kominfo").responds(&case));
@@ -287,7 +286,10 @@ fn a_reassignment_wins_over_the_holder_s_own_forward_that_it_crossed() {
 
 #[test]
 fn the_charter_that_an_entry_names_says_who_supervises() {
-    let federation = Federation::changed(|text| member_of(text, "kota-bandung").parent = Some(agency("kominfo")));
+    let federation = Federation::changed(|text| {
+        text.valid_from = "2025-11-24T00:00:00Z".to_owned();
+        member_of(text, "kota-bandung").parent = Some(agency("kominfo"));
+    });
     let lodged = federation.node("kota-bandung").lodges().under_charter(1).entry();
     let case = Case::lodged(&federation, &lodged);
     let reassigns = |by: &str, version| federation.node(by).reassigns(&case).to("ksp").under_charter(version);

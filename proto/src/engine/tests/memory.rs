@@ -35,6 +35,7 @@ pub(super) struct Memory {
     pub(super) damaged: Option<ComplaintId>,
     /// The latest time that may have been cosigned, in seconds since 1970.
     pub(super) ceiling: u64,
+    judged: Option<JudgedHeader>,
     /// Whether contents can be read.
     pub(super) shows_contents: bool,
 }
@@ -56,6 +57,7 @@ impl Memory {
             receipts_asked: 0,
             damaged: None,
             ceiling: 0,
+            judged: None,
             shows_contents: true,
         }
     }
@@ -63,6 +65,9 @@ impl Memory {
     /// Learns newer charters.
     pub(super) fn learn(&mut self, charters: &Charters) {
         self.charters = charters.clone();
+        for case in self.cases.values_mut() {
+            case.complaint = case.complaint.under(charters);
+        }
     }
 
     pub(super) fn snapshot(&self, config: &EngineConfig) -> Snapshot {
@@ -71,6 +76,7 @@ impl Memory {
             size: LedgerIndex(self.size),
             clock: HybridClock::default(),
             ceiling: self.ceiling,
+            judged: self.judged,
             deferred: self.deferred.values().cloned().collect(),
             duties: self.cases.iter().filter(|(_, case)| case.duties(&config.own).any()).map(|(id, _)| *id).collect(),
             new_peers: config.adjacent.difference(&self.backfilled).cloned().collect(),
@@ -90,6 +96,7 @@ impl Memory {
                 Record::Receipt { header, ack } => self.receipts.push((header, ack)),
                 Record::Seen { header, note } => drop(self.seen.insert(header.peer, note.to_vec())),
                 Record::Ceiling(header) => self.ceiling = header.seconds,
+                Record::Judged(header) => self.judged = Some(header),
                 Record::Routing(RoutingHeader::BackfillDone { peer }) => drop(self.backfilled.insert(peer)),
                 _ => {}
             }
@@ -107,10 +114,10 @@ impl Memory {
             return;
         };
         self.imported.extend(header.external.clone().map(|external| (external, id)));
-        let charter = self.charters.named(&entry.charter).expect("an admitted entry's charter");
+        let charters = &self.charters;
         match self.cases.get_mut(&id) {
-            Some(case) => drop(case.fold(entry, charter)),
-            None => drop(self.cases.insert(id, Case::lodge(entry, charter).expect("Lodged"))),
+            Some(case) => drop(case.fold(entry, charters)),
+            None => drop(self.cases.insert(id, Case::lodge(entry, charters).expect("Lodged"))),
         }
         self.cases.get_mut(&id).expect("just added").place(index, entry, header);
     }

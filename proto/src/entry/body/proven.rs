@@ -6,7 +6,7 @@ use crate::base::ids::{AgencyId, EntryId, LedgerIndex};
 use crate::base::limits;
 use crate::base::refusal::{Refusal, RefusalCode};
 use crate::entry::{malformed, parse_entry_id};
-use crate::receipt::Receipt;
+use crate::receipt::{Receipt, receipt_id};
 use crate::tlog::checkpoint::Checkpoint;
 use crate::wire;
 
@@ -25,6 +25,10 @@ pub struct Proven {
     pub sender: AgencyId,
     /// The charter version that the receipt names.
     pub charter_version: u64,
+    /// The number of the receiver's key that signed the receipt.
+    pub key_id: u32,
+    /// The [name](receipt_id) of the receipt.
+    pub receipt_id: [u8; 32],
     /// The receipt as it was signed. [`Self::without_receipt`] leaves it out.
     pub shown: wire::ItemReceipt,
 }
@@ -40,7 +44,7 @@ impl Proven {
         let receipt = Receipt::parse_item(&shown).map_err(|error| malformed(error.to_string()))?;
         let leaf = receipt.leaves().find(|(received, _)| *received == entry).map(|(_, leaf)| leaf);
         let leaf = leaf.ok_or_else(|| malformed("the receipt names no leaf for the entry"))?;
-        let Receipt { federation, receiver, sender, charter_version, checkpoint, .. } = receipt;
+        let Receipt { federation, receiver, sender, charter_version, key_id, checkpoint, .. } = receipt;
         if charter_version == 0 {
             return Err(malformed("the receipt names no charter version"));
         }
@@ -51,7 +55,8 @@ impl Proven {
         }
         let seconds = Checkpoint::claimed_seconds(&checkpoint, &federation, &receiver);
         let seconds = seconds.ok_or_else(|| malformed("the receipt's checkpoint has no time line of the receiver"))?;
-        Ok(Self { entry, leaf, seconds, receiver, sender, charter_version, shown })
+        let receipt_id = receipt_id(&shown.receipt);
+        Ok(Self { entry, leaf, seconds, receiver, sender, charter_version, key_id, receipt_id, shown })
     }
 
     /// The same without the receipt's bytes: what counts after the receipt was checked.

@@ -39,7 +39,14 @@ impl Session {
     pub(super) fn received_in_greeting(&mut self, kind: Option<Kind>, effects: &mut Effects<'_>) -> Result<(), End> {
         match kind {
             Some(Kind::Ping(ping)) => self.keepalive.pinged(&ping, effects),
-            Some(Kind::Charter(charter)) => self.charters.received(charter.note, &self.config.charters, effects),
+            Some(Kind::Charter(charter)) => self.charters.received(charter.note, &self.config.charters, effects)?,
+            Some(Kind::ListRequest(request)) => {
+                self.charters.list_server().asked(&request, &self.config.charters, effects)?;
+            }
+            Some(Kind::ListPart(part)) => {
+                self.charters.list_part(part, effects)?;
+                self.handshake.wait_for_charters(effects);
+            }
             Some(Kind::Ready(ready)) => {
                 let Phase::Greeting { theirs, .. } = &mut self.phase else { return Ok(()) };
                 if *theirs != Ready::Awaited {

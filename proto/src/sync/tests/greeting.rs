@@ -49,7 +49,7 @@ fn a_node_is_ready_only_when_it_may_sign_and_has_signed_over_all_its_leaves() {
     let pings = side.waits(IDLE * 3 / 4).1;
     assert_eq!(pings.len(), 2, "{pings:?}");
     assert_eq!(side.hears(ping(0, false)).len(), 1);
-    assert_eq!(side.hears(charter_note()), [start(3, Job::Adopt { note: b"two".to_vec() })]);
+    assert_eq!(side.hears(charter_note()), [start(3, Job::Adopt { note: b"two".to_vec(), list: None })]);
     side.hears(ready());
     let shown = Action::Peer(PeerChange::Shown { has_time: false });
     assert_eq!(side.does(done(4, checked(checkpoint_of_peer(1, 20)))), [shown], "the link is not up");
@@ -210,7 +210,7 @@ fn a_node_that_is_set_back_waits_for_the_newer_charters_of_its_peer() {
         assert!(!ends_with(&side.does(done(2, compared)), FaultCode::AheadOfLedger));
         let said = side.says();
         assert!(!said.iter().any(|kind| matches!(kind, Kind::Ready(_))), "{said:?}");
-        assert_eq!(side.hears(charter_note()), [start(3, Job::Adopt { note: b"two".to_vec() })]);
+        assert_eq!(side.hears(charter_note()), [start(3, Job::Adopt { note: b"two".to_vec(), list: None })]);
         assert!(ends_with(&side.waits(Duration::from_secs(2)).0, FaultCode::AheadOfLedger));
     }
 }

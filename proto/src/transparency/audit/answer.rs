@@ -7,7 +7,6 @@
 use crate::base::ids::{AgencyId, EntryId, LedgerIndex};
 use crate::base::limits;
 use crate::charter::Charters;
-use crate::tlog::checkpoint::Checkpoint;
 use crate::tlog::tree::{ProofError, TreeNodes};
 use crate::transparency::watch::{Prefix, VerifiedCheckpoint};
 use crate::wire;
@@ -71,9 +70,6 @@ fn open_checkpoint(note: Vec<u8>, agency: &AgencyId, charters: &Charters) -> Res
     if note.len() > limits::CHECKPOINT_BYTES {
         return Err(NoProof::Checkpoint(format!("it has {} bytes, at most {}", note.len(), limits::CHECKPOINT_BYTES)));
     }
-    let stranger = || NoProof::Checkpoint(format!("{agency} is no member of the charter"));
-    let keys = charters.checkpoint_keys(agency).ok_or_else(stranger)?;
-    let checkpoint = Checkpoint::open(&note, &charters.newest().federation, agency, &keys);
-    let checkpoint = checkpoint.map_err(|error| NoProof::Checkpoint(error.to_string()))?;
+    let checkpoint = charters.open_checkpoint(&note, agency).map_err(|error| NoProof::Checkpoint(error.to_string()))?;
     Ok(VerifiedCheckpoint { checkpoint, note })
 }

@@ -15,9 +15,8 @@ use crate::base::cursor::Cursor;
 use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::charter::Charters;
 use crate::entry::{Body, CaseAct, CustodyAct, Entry, Place};
-use crate::receipt::Receipt;
+use crate::receipt::{Receipt, receipt_id};
 use crate::routing::route::Route;
-use crate::tlog::checkpoint::{Checkpoint, CheckpointKeys};
 use crate::transparency::evidence::HELD;
 use crate::transparency::watch::VerifiedCheckpoint;
 use crate::wire::{self, entry::Body as Wire};
@@ -43,7 +42,7 @@ pub struct Assignment {
 pub struct Holdings {
     pub(super) assignment: Assignment,
     pub(super) federation: String,
-    keys: Option<CheckpointKeys>,
+    charters: Charters,
     /// The leaves that the agency named in receipts, each with the first receipt that names it. An honest agency names one leaf for an entry in each
     /// epoch.
     pub(super) acknowledged: BTreeMap<Acknowledged, ReceiptRef>,
@@ -127,7 +126,7 @@ impl Holdings {
     pub fn new(assignment: Assignment, charters: &Charters) -> Self {
         Self {
             federation: charters.newest().federation.clone(),
-            keys: charters.checkpoint_keys(&assignment.agency),
+            charters: charters.clone(),
             assignment,
             acknowledged: BTreeMap::new(),
             checkpoints: BTreeMap::new(),
@@ -177,15 +176,18 @@ impl Holdings {
         if *peer != self.assignment.agency || !is_in_scope && self.offers.is_empty() {
             return;
         }
-        let parsed = wire::Ack::decode(ack).ok().and_then(|ack| Receipt::parse(&ack).ok());
-        let Some(parsed) = parsed else { return };
+        let Ok(ack) = wire::Ack::decode(ack) else { return };
+        let Ok(parsed) = Receipt::parse(&ack) else { return };
+        if self.charters.disputes_receipt(peer, parsed.key_id, &receipt_id(&ack.receipt)) {
+            return;
+        }
         // Receipts from before the scope count for offers only. Without them an offer would look undelivered.
         let counts = |entry: &EntryId| is_in_scope || self.offers.contains_key(entry);
         let leaves: Vec<_> = parsed.leaves().filter(|(entry, _)| counts(entry)).collect();
         if leaves.is_empty() && !is_in_scope {
             return;
         }
-        let Some(epoch) = self.checkpoint(&parsed.checkpoint) else { return };
+        let Some(epoch) = self.epoch_of(&parsed) else { return };
         for (entry, index) in leaves {
             self.acknowledged.entry(Acknowledged { entry, epoch, index }).or_insert(receipt);
         }
@@ -265,10 +267,18 @@ impl Holdings {
         }
     }
 
-    /// Takes a checkpoint of the agency. Returns its epoch, or `None` if the note does not verify.
+    /// Takes the checkpoint in a receipt, and returns its epoch. A receipt that counts binds the agency to the tree, also if the key of the checkpoint
+    /// was revoked since. Such a checkpoint proves nothing else.
+    fn epoch_of(&mut self, receipt: &Receipt) -> Option<Epoch> {
+        self.checkpoint(&receipt.checkpoint).or_else(|| {
+            let opened = self.charters.open_by_any_key(&receipt.checkpoint, &self.assignment.agency);
+            opened.ok().map(|checkpoint| checkpoint.epoch)
+        })
+    }
+
+    /// Takes a checkpoint of the agency. Returns its epoch, or `None` if the note does not count.
     fn checkpoint(&mut self, note: &[u8]) -> Option<Epoch> {
-        let keys = self.keys.as_ref()?;
-        let checkpoint = Checkpoint::open(note, &self.federation, &self.assignment.agency, keys).ok()?;
+        let checkpoint = self.charters.open_checkpoint(note, &self.assignment.agency).ok()?;
         let epoch = checkpoint.epoch;
         let noted = VerifiedCheckpoint { checkpoint, note: note.to_vec() };
         let same_size = self.checkpoints.entry(noted.extent()).or_default();

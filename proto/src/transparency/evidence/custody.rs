@@ -163,11 +163,11 @@ pub fn counts_as_held(complaint: &Complaint, entries: &[Entry], agency: &AgencyI
 fn fold(judge: &Judge<'_>, entries: &[Entry]) -> Result<Complaint, NotProven> {
     let unreadable = |problem: String| NotProven::Unreadable { part: "case", problem };
     let (first, rest) = entries.split_first().ok_or_else(|| unreadable("no entries".to_owned()))?;
-    let charter_of = |entry: &Entry| {
-        let charter = judge.charters.named(&entry.charter);
-        charter.ok_or_else(|| unreadable(format!("charter {} is not here", entry.charter.version)))
-    };
-    let mut complaint = Complaint::lodge(first, charter_of(first)?)
+    let named_by = |entry: &Entry| judge.charters.named(&entry.charter).is_some();
+    if let Some(entry) = entries.iter().find(|entry| !named_by(entry)) {
+        return Err(unreadable(format!("charter {} is not here", entry.charter.version)));
+    }
+    let mut complaint = Complaint::lodge(first, judge.charters)
         .ok_or_else(|| unreadable("it does not begin with Lodged".to_owned()))?;
     for entry in rest {
         if entry.complaint != Some(complaint.id()) || !entry.parents.iter().all(|parent| complaint.contains(parent)) {
@@ -175,7 +175,7 @@ fn fold(judge: &Judge<'_>, entries: &[Entry]) -> Result<Complaint, NotProven> {
         }
         check_shown(entry, judge.charters)
             .map_err(|verdict| NotProven::Signature { part: "case", problem: format!("{verdict:?}") })?;
-        complaint.insert(entry, charter_of(entry)?);
+        complaint.insert(entry, judge.charters);
     }
     Ok(complaint)
 }

@@ -178,7 +178,7 @@ fn declares(first: &Entry, accused: &AgencyId, epoch: Epoch) -> bool {
 pub(super) fn omitted(judge: &Judge<'_>, accused: &AgencyId, omitted: &wire::Omitted) -> Result<Statement, NotProven> {
     let entry = judge.entry("entry", &omitted.entry)?;
     let receipt = judge.receipt(&omitted.receipt, accused)?;
-    let acknowledged = judge.checkpoint(&receipt.checkpoint, accused)?;
+    let acknowledged = judge.checkpoint_in(&receipt)?;
     let leaf = judge.leaf(omitted.leaf.as_ref(), accused)?;
     let named_leaf = receipt.leaves().find(|(id, _)| *id == entry.id);
     let (_, index) = named_leaf.ok_or_else(|| no_contradiction("the receipt names another entry"))?;

@@ -14,7 +14,7 @@ use crate::base::ids::{AgencyId, ComplaintId, LedgerIndex};
 use crate::base::limits;
 use crate::charter::Charters;
 use crate::entry::Entry;
-use crate::receipt::Receipt;
+use crate::receipt::{Receipt, receipt_id};
 use crate::tlog::checkpoint::Checkpoint;
 use crate::tlog::tree::{Inclusion, ProofError, parse_hash};
 use crate::wire;
@@ -42,6 +42,18 @@ pub enum NotProven {
         found: AgencyId,
         /// The agency that must have signed it.
         expected: AgencyId,
+    },
+    /// It rests on a revoked key, and the list of what stays trusted does not name it. Its signer disputes it.
+    #[error(
+        "its {part} is disputed: key {key:08x} of {agency} is revoked, and the list of what stays trusted does not name it"
+    )]
+    Disputed {
+        /// The part, in words.
+        part: &'static str,
+        /// The agency whose key was revoked.
+        agency: AgencyId,
+        /// The number of the key.
+        key: u32,
     },
     /// A signature does not verify.
     #[error("the signature of its {part} does not verify: {problem}")]
@@ -88,6 +100,9 @@ impl<'a> Judge<'a> {
         if !entry.verify(&key.public) {
             return Err(NotProven::Signature { part, problem: format!("under key {:08x}", entry.key_id) });
         }
+        if self.charters.disputes_entry(&entry.author, entry.key_id, &entry.id) {
+            return Err(NotProven::Disputed { part, agency: entry.author, key: entry.key_id });
+        }
         Ok(entry)
     }
 
@@ -119,9 +134,15 @@ impl<'a> Judge<'a> {
     /// A verified checkpoint of this agency.
     pub(super) fn checkpoint(&self, note: &[u8], of: &AgencyId) -> Result<Checkpoint, NotProven> {
         let part = "checkpoint";
-        let keys = self.charters.checkpoint_keys(of).ok_or_else(|| stranger(part, of))?;
-        Checkpoint::open(note, self.federation, of, &keys)
-            .map_err(|error| NotProven::Signature { part, problem: error.to_string() })
+        let opened = self.charters.open_checkpoint(note, of);
+        opened.map_err(|error| NotProven::Signature { part, problem: error.to_string() })
+    }
+
+    /// The checkpoint in a verified receipt of this agency. The receipt's signature covers it, so it binds the agency although its own key may be
+    /// revoked.
+    pub(super) fn checkpoint_in(&self, receipt: &Receipt) -> Result<Checkpoint, NotProven> {
+        let opened = self.charters.open_by_any_key(&receipt.checkpoint, &receipt.receiver);
+        opened.map_err(|error| NotProven::Signature { part: "checkpoint in the receipt", problem: error.to_string() })
     }
 
     /// A verified checkpoint of this agency with its cosigned time, in seconds since 1970.
@@ -151,6 +172,9 @@ impl<'a> Judge<'a> {
         receipt
             .verify(&ack.receipt, &ack.signature, &key.public)
             .map_err(|error| NotProven::Signature { part, problem: error.to_string() })?;
+        if self.charters.disputes_receipt(by_agency, receipt.key_id, &receipt_id(&ack.receipt)) {
+            return Err(NotProven::Disputed { part, agency: receipt.receiver, key: receipt.key_id });
+        }
         Ok(receipt)
     }
 
@@ -203,10 +227,6 @@ pub(super) fn by(part: &'static str, found: &AgencyId, expected: &AgencyId) -> R
 
 pub(super) fn no_contradiction(what: impl Into<String>) -> NotProven {
     NotProven::NoContradiction(what.into())
-}
-
-fn stranger(part: &'static str, agency: &AgencyId) -> NotProven {
-    NotProven::Signature { part, problem: format!("{agency} is no member of any charter that is known") }
 }
 
 /// An entry in words: its body and its complaint.

@@ -303,7 +303,7 @@ fn hidden(federation: &Federation) -> Hidden<'_> {
     let mut case = Case::lodged(federation, &lodged);
     case.later(MINUTE);
     let offer = federation.node(CITY).forwards(&case).to(PROVINCE).entry();
-    case.complaint.insert(&offer, federation.charter());
+    case.complaint.insert(&offer, &federation.charters);
     case.later(MINUTE);
     let reassigned = federation.node(PROVINCE).reassigns(&case).to(MINISTRY).at_leaf(11).entry();
     Hidden { case, reassigned, past: vec![signed(&lodged), signed(&offer)] }
@@ -362,7 +362,7 @@ fn a_figure_below_the_number_of_held_complaints_is_misreported_and_an_ended_comp
         let mut case = Case::lodged(&federation, &entries[0]);
         let mut take = |case: &mut Case<'_>, writing: Writing| {
             let entry = writing.entry();
-            case.complaint.insert(&entry, federation.charter());
+            case.complaint.insert(&entry, &federation.charters);
             case.later(MINUTE);
             entries.push(entry);
         };

@@ -16,7 +16,6 @@ use crate::base::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
 use crate::base::limits;
 use crate::charter::Charters;
 use crate::entry::Entry;
-use crate::tlog::checkpoint::Checkpoint;
 
 /// A proof of how far this node's ledger once reached. Serialised, it is a row of the file in which a node stores sightings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,9 +157,8 @@ impl Proof {
 impl ShownLedger {
     /// The ledger that a checkpoint note shows. `None` if this node did not sign it.
     pub fn by_checkpoint(note: &[u8], signer: Signer<'_>) -> Option<Self> {
-        // A key that has been replaced since signed what it signed.
-        let keys = signer.charters.checkpoint_keys(signer.agency)?;
-        let seen = Checkpoint::open(note, &signer.charters.newest().federation, signer.agency, &keys).ok()?;
+        // A key that has been replaced since signed what it signed. A revoked one proves nothing, because a thief may have used it.
+        let seen = signer.charters.open_checkpoint(note, signer.agency).ok()?;
         let seconds = seen.seconds.and_then(|seconds| i64::try_from(seconds).ok());
         let signed_at = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
         let extent = Extent { epoch: seen.epoch, size: seen.size };
@@ -183,12 +181,13 @@ impl ShownLedger {
 }
 
 impl Signer<'_> {
-    /// Whether this node signed an entry, by the charter that the entry names. A ledger that was set back may lack that charter; then the newest
+    /// Whether this node signed an entry under a key that is not revoked, by the charter that the entry names. A ledger that was set back may lack that charter; then the newest
     /// one decides.
     fn has_signed(self, entry: &Entry) -> bool {
         let newest = || self.charters.newest().entry_key(self.agency, entry.key_id);
         let key = signing_key(entry, self.charters).ok().or_else(newest);
-        key.is_some_and(|key| entry.verify(&key.public))
+        let is_disputed = self.charters.disputes_entry(self.agency, entry.key_id, &entry.id);
+        !is_disputed && key.is_some_and(|key| entry.verify(&key.public))
     }
 }
 

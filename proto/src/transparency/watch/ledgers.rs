@@ -58,6 +58,11 @@ impl WatchedLedgers {
         self.change(agency, |watched| watched.answered(tree, beginnings))
     }
 
+    /// Watches the ledgers of an agency anew, because some of its keys were revoked, see [`Watched::reopened`].
+    pub fn reopen(&mut self, agency: &AgencyId, open: impl Fn(&[u8]) -> Option<Checkpoint>) {
+        self.change(agency, |watched| *watched = watched.reopened(open));
+    }
+
     /// Records that the own ledger commits to this checkpoint of an agency.
     pub fn witnessed(&mut self, agency: &AgencyId, checkpoint: Checkpoint) {
         self.ledgers.entry(agency.clone()).or_default().witnessed = Some(checkpoint);
@@ -184,6 +189,39 @@ mod tests {
         let beginning = |size: u8| Prefix { size: size.into(), root: [size; 32], proof: Vec::new() };
         assert_eq!(ledgers.answered(&agency("ksp"), noted(6, 200), vec![beginning(5), beginning(6)]), None);
         assert_eq!(ledgers.to_ask(linked), []);
+    }
+
+    /// Opens the notes of [`noted`], except this one.
+    fn open_all_but(revoked: &str) -> impl Fn(&[u8]) -> Option<Checkpoint> {
+        move |note| {
+            let text = std::str::from_utf8(note).ok().filter(|text| *text != revoked)?;
+            let (size, seconds) = text.split_once(' ')?;
+            Some(noted(size.parse().ok()?, seconds.parse().ok()?).checkpoint)
+        }
+    }
+
+    #[test]
+    fn checkpoints_under_a_revoked_key_are_forgotten_and_the_others_are_still_watched() {
+        let mut ledgers = three();
+        let ksp = agency("ksp");
+        let other_root = |mut noted: VerifiedCheckpoint| {
+            noted.checkpoint.root = [99; 32];
+            noted
+        };
+        assert_eq!(ledgers.take(&ksp, noted(7, 300)), Taken::Newest);
+        ledgers.reopen(&ksp, open_all_but("7 300"));
+        assert_eq!(ledgers.newest(&ksp), Some(&noted(5, 100)), "the thief's checkpoint is forgotten");
+        assert_eq!(
+            ledgers.take(&ksp, other_root(noted(7, 400))),
+            Taken::Newest,
+            "so the honest one contradicts nothing"
+        );
+        assert!(
+            matches!(ledgers.take(&ksp, other_root(noted(5, 500))), Taken::Contradicts(_)),
+            "the others still count"
+        );
+        ledgers.reopen(&ksp, open_all_but(""));
+        assert_eq!(ledgers.take(&ksp, noted(8, 600)), Taken::Newest, "an epoch that was contradicted is watched again");
     }
 
     #[test]

@@ -62,7 +62,7 @@ fn unshown_witness(node: &Node, complaint: &Complaint, (id, act): (EntryId, &Kno
         let receipt = ack.results.iter().position(is_for_act).and_then(|index| item_receipt(ack, index));
         let proven = Proven::parse(wire::Proven { entry: id.0.to_vec(), receipt });
         proven.is_ok_and(|proven| {
-            complaint.check_witness(&proven).is_ok()
+            complaint.check_witness(&proven, charters).is_ok()
                 && check_receipt(&proven, &charters.newest().name(), charters).is_ok()
         })
     };

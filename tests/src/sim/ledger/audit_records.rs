@@ -54,6 +54,7 @@ impl AuditRecord {
             | Record::Signature { .. }
             | Record::Cursor(_)
             | Record::Ceiling(_)
+            | Record::Judged(_)
             | Record::DeferredDone(_)
             | Record::Routing(_) => None,
         }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use sinergi_proto::base::ids::AgencyId;
-use sinergi_proto::charter::{CharterTrustError, Charters, MemberKey, MemberStatus};
+use sinergi_proto::charter::{CharterTrustError, Charters, MemberKey, MemberStatus, TrustedList};
 use sinergi_proto::engine::Input;
 use sinergi_proto::sync::{Adoption, Event};
 
@@ -61,15 +61,19 @@ impl Node {
     }
 
     /// Adopts a charter that a peer passed on, and has the engine judge the items again that waited for it.
-    pub(super) fn adopt(&mut self, note: &[u8]) -> Adoption {
+    pub(super) fn adopt(&mut self, note: &[u8], list: Option<Vec<u8>>) -> Adoption {
         // Another link may have brought it.
         if self.charters.has_text_of(note) {
             return Adoption::InForce;
         }
         let mut extended = Charters::clone(&self.charters);
+        if let Some(Ok(list)) = list.map(TrustedList::parse) {
+            extended.keep_list(list);
+        }
         match extended.succeed(note) {
             Ok(_) => {}
             Err(CharterTrustError::Rival(rival)) => return Adoption::Rival(rival.version),
+            Err(CharterTrustError::MissingList { list, .. }) => return Adoption::Lacks(list),
             Err(_) => return Adoption::Not,
         }
         self.set_charters(Arc::new(extended));
@@ -80,6 +84,9 @@ impl Node {
 
     fn set_charters(&mut self, charters: Arc<Charters>) {
         self.ledger.set_charters(Arc::clone(&charters));
+        for agency in charters.revoked_agencies() {
+            self.watch.reopen(agency, |note| charters.open_checkpoint(note, agency).ok());
+        }
         self.charters = charters;
     }
 }

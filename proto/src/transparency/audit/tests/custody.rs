@@ -11,7 +11,7 @@ fn reassigned<'f>(federation: &'f Federation, auditor: &'static str, leaf: u64, 
     (scene.own, scene.seen, scene.shown) = (Memory::default(), Vec::new(), Ledger::filled(2));
     case.later(MINUTE);
     let offer = federation.node("kota-bandung").forwards(&case).to(PROVINCE).at_leaf(1).entry();
-    case.complaint.insert(&offer, federation.charter());
+    case.complaint.insert(&offer, &federation.charters);
     case.later(MINUTE);
     let reassigned = federation.node(MINISTRY).reassigns(&case).to("kominfo").at_leaf(1).entry();
     case.later(MINUTE);
