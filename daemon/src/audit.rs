@@ -87,7 +87,9 @@ impl Auditor {
     pub async fn may_accuse(&self) -> Result<(), AuditError> {
         match self.guard.settled().await {
             GuardState::Clear => Ok(()),
-            GuardState::Waiting | GuardState::Unconfirmed | GuardState::SetBack => Err(AuditError::MayNotSign),
+            GuardState::Waiting | GuardState::Unconfirmed | GuardState::SetBack | GuardState::KeyRevoked => {
+                Err(AuditError::MayNotSign)
+            }
         }
     }
 

@@ -34,7 +34,9 @@ use crate::base::time::now_millis;
 use crate::operator::{self, OperatorParts, OperatorService};
 use crate::peers::proof_server::ProofServer;
 use crate::peers::watch::Watch;
-use crate::peers::{self, Budget, CharterAdoption, Connections, Incoming, Outgoing, Peers, Receipts, SessionParts};
+use crate::peers::{
+    self, AdoptionParts, Budget, CharterAdoption, Connections, Incoming, Outgoing, Peers, Receipts, SessionParts,
+};
 use crate::rollback_guard::GuardService;
 use crate::storage::charters::CharterStore;
 use crate::storage::keys::SigningKeys;
@@ -92,14 +94,14 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let (loading, of) = (outbox.clone(), opened.charter_store.clone());
     let told = alarms.clone();
     let watch = tokio::task::spawn_blocking(move || Watch::load(told, &loading, &of)).await??;
-    let (charter_store, entry_key) = (opened.charter_store.clone(), opened.keys.entry.clone());
+    let (charter_store, keys) = (opened.charter_store.clone(), opened.keys.clone());
     let (writer_thread, writer, rechecks) = start_writer(config, opened, leaf_cache, clock.clone())?;
     let peers = Peers::new(&config.peers, &clock);
     let parts = Parts { charter_store, writer, outbox, peers, watch, alarms, guard, clock, stop };
     let evidence = EvidenceFolder::of(
         &config.data,
         config.agency.clone(),
-        entry_key.clone(),
+        keys.entry.clone(),
         parts.charter_store.clone(),
         parts.alarms.clone(),
     );
@@ -113,7 +115,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
 
     let mut tasks: JoinSet<Result<(), NodeError>> = JoinSet::new();
     let (sessions, starts) = mpsc::channel(SESSIONS_WAITING);
-    start_sessions(config, &parts, entry_key, authorities.clone(), starts, &mut tasks);
+    start_sessions(config, &parts, &keys, authorities.clone(), starts, &mut tasks);
     let connections =
         Connections::new(config, credentials, authorities, parts.peers.clone(), sessions, parts.stop.clone());
     start_connections(config, &connections, &parts.peers, &mut tasks).await?;
@@ -249,7 +251,7 @@ fn start_writer(
 fn start_sessions(
     config: &Config,
     parts: &Parts,
-    entry_key: SigningKey,
+    keys: &SigningKeys,
     authorities: SharedAuthorities,
     starts: mpsc::Receiver<peers::Start>,
     tasks: &mut JoinSet<Result<(), NodeError>>,
@@ -260,15 +262,19 @@ fn start_sessions(
     let incoming = Incoming::new(own.clone(), federation.clone(), charter_store.clone(), clock.clone(), room());
     let outgoing =
         Outgoing::new(own.clone(), peers.clone(), charter_store.clone(), outbox.clone(), writer.clone(), room());
-    let receipts = Receipts::new(own.clone(), federation.clone(), entry_key, charter_store.clone(), clock.clone());
-    let adoption = CharterAdoption::new(
-        federation.clone(),
-        charter_store.clone(),
+    let receipts =
+        Receipts::new(own.clone(), federation.clone(), keys.entry.clone(), charter_store.clone(), clock.clone());
+    let adoption = CharterAdoption::new(AdoptionParts {
+        own: own.clone(),
+        own_keys: [&keys.entry, &keys.checkpoint, &keys.time].map(SigningKey::verification_key),
+        federation: federation.clone(),
+        charter_store: charter_store.clone(),
         authorities,
-        writer.clone(),
-        watch.clone(),
-        alarms.clone(),
-    );
+        writer: writer.clone(),
+        watch: watch.clone(),
+        guard: guard.clone(),
+        alarms: alarms.clone(),
+    });
     let sessions = SessionParts {
         own: own.clone(),
         federation: federation.clone(),

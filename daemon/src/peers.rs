@@ -39,7 +39,7 @@ pub use budget::Budget;
 pub use dial::keep_linked;
 pub use peer::{Peer, PeerSnapshot, Peers};
 pub use proof_client::Unanswered;
-pub use session::{CharterAdoption, Incoming, Outgoing, Receipts, SessionParts, Start, run_sessions};
+pub use session::{AdoptionParts, CharterAdoption, Incoming, Outgoing, Receipts, SessionParts, Start, run_sessions};
 
 use std::time::Duration;
 

@@ -152,6 +152,18 @@ impl GuardService {
         is_awaited
     }
 
+    /// Notes that a charter revokes a key of this node, so that nothing is signed any more.
+    pub fn key_revoked(&self, charter_version: u64) {
+        let mut guard = self.guard();
+        guard.key_revoked();
+        self.0.state.send_replace(guard.state());
+        self.0.alarms.settle(UNCONFIRMED);
+        let text = format!(
+            "charter version {charter_version} revokes a key of this node, which signs nothing any more: put the new keys in place of the old ones and              restart the node"
+        );
+        self.0.alarms.raise(AlarmKind::KeyRevoked.word(), text);
+    }
+
     /// Takes a sighting that contradicts the ledger: the ledger is shorter than what was seen, or differs from it. Blocks.
     ///
     /// # Errors

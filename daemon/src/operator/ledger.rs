@@ -34,6 +34,7 @@ impl SignedLedger {
         let mut head = self.writer.head();
         match self.guard.settled().await {
             GuardState::SetBack => return Err(submit_status(&CommandError::SetBack.into())),
+            GuardState::KeyRevoked => return Err(submit_status(&CommandError::KeyRevoked.into())),
             GuardState::Unconfirmed => return Err(submit_status(&CommandError::LedgerUnconfirmed.into())),
             GuardState::Waiting | GuardState::Clear => {}
         }

@@ -22,7 +22,7 @@ mod perform;
 mod rooms;
 mod to_writer;
 
-pub use adoption::CharterAdoption;
+pub use adoption::{AdoptionParts, CharterAdoption};
 pub use jobs::{Incoming, Outgoing, Receipts};
 
 use std::collections::{BTreeMap, VecDeque};

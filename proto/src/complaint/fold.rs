@@ -63,6 +63,10 @@ pub(super) struct Notices {
     pub(super) erased: BTreeSet<EntryId>,
     /// Agencies that a content was disclosed to.
     pub(super) disclosed_to: BTreeSet<AgencyId>,
+    /// Agencies to which the complaint was offered under a key that is revoked now. They may hold texts, so they must hear when those are erased.
+    pub(super) formerly_offered: BTreeSet<AgencyId>,
+    /// Custody entries that are disputed, or act on one that is.
+    pub(super) disputed: BTreeSet<EntryId>,
 }
 
 /// An entry as the fold keeps it.
@@ -187,11 +191,18 @@ impl Complaint {
         self.order.insert(key);
         self.heads.insert(key);
         *self.written.entry(entry.author.clone()).or_default() += 1;
-        if let Body::Custody { act, .. } = entry.body
-            && let Some(to) = act.offers_to()
-            && !self.named.contains(to)
-        {
-            self.named.insert(to.clone());
+        if let Body::Custody { basis, act } = entry.body {
+            let is_disputed =
+                matches!(judged, Judged::NoEffect(NoEffect::Disputed { .. })) || self.notices.disputed.contains(basis);
+            if is_disputed {
+                self.notices.disputed.insert(entry.id);
+            }
+            if let Some(to) = act.offers_to() {
+                self.named.insert(to.clone());
+                if is_disputed {
+                    self.notices.formerly_offered.insert(to.clone());
+                }
+            }
         }
         let effect = match (&judged, entry.body) {
             (Judged::Custody { .. }, _) => Effect::Custody,

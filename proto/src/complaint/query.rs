@@ -117,7 +117,11 @@ impl Complaint {
 
     /// The readers of the complaint, beside supervisors and oversight.
     pub fn readers(&self) -> Readers<'_> {
-        Readers { participants: &self.participants, disclosed_to: &self.notices.disclosed_to }
+        Readers {
+            participants: &self.participants,
+            disclosed_to: &self.notices.disclosed_to,
+            formerly_offered: &self.notices.formerly_offered,
+        }
     }
 
     /// The proposals to erase that have effect and were not approved.

@@ -49,6 +49,11 @@ pub enum CommandError {
          newer copy of it was ever used; nothing was done"
     )]
     LedgerUnconfirmed,
+    /// A charter revokes a key of this node.
+    #[error(
+        "the charter revokes a key under which this node signs: put new keys in place of the old ones (the managers list them with the revocation)          and restart the node; nothing was done"
+    )]
+    KeyRevoked,
     /// No link leads to the addressee.
     #[error("no link leads to {0}: add a [[peer]] toward it to sinergid.toml and restart the node; nothing was done")]
     NoRoute(AgencyId),

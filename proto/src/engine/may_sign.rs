@@ -8,6 +8,7 @@ impl Engine {
     pub(super) fn may_not_sign(&self) -> Option<CommandError> {
         match self.guard {
             GuardState::SetBack => return Some(CommandError::SetBack),
+            GuardState::KeyRevoked => return Some(CommandError::KeyRevoked),
             GuardState::Waiting => return Some(CommandError::PeersNotHeard),
             GuardState::Unconfirmed => return Some(CommandError::LedgerUnconfirmed),
             GuardState::Clear => {}
@@ -22,6 +23,7 @@ impl Engine {
     pub(super) fn decline(&self, input: &Input) -> Answer {
         let error = match self.guard {
             GuardState::SetBack => CommandError::SetBack,
+            GuardState::KeyRevoked => CommandError::KeyRevoked,
             GuardState::Unconfirmed => CommandError::LedgerUnconfirmed,
             GuardState::Waiting | GuardState::Clear => CommandError::PeersNotHeard,
         };

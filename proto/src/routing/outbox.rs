@@ -233,7 +233,8 @@ impl<L: LedgerView> Walk<'_, L> {
             return Ok(*access);
         }
         let participants = self.ledger.participants(&complaint, &give_back.charters)?;
-        let readers = Readers { participants: &participants, disclosed_to: &BTreeSet::new() };
+        let readers =
+            Readers { participants: &participants, disclosed_to: &BTreeSet::new(), formerly_offered: &BTreeSet::new() };
         let charter = give_back.charters.newest();
         let routes = routes(&give_back.own, &give_back.adjacent, readers, charter, Reach::Relayed);
         let access = routes.links.get(self.peer).copied().unwrap_or(Access::Entries);

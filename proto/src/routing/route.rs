@@ -96,6 +96,8 @@ pub struct Readers<'a> {
     pub participants: &'a BTreeSet<AgencyId>,
     /// Agencies that a content was disclosed to.
     pub disclosed_to: &'a BTreeSet<AgencyId>,
+    /// Agencies to which the complaint was offered under a key that is revoked now.
+    pub formerly_offered: &'a BTreeSet<AgencyId>,
 }
 
 /// One link that an entry goes to.
@@ -129,7 +131,9 @@ pub fn routes<'a>(
     let mut routes = Routes::default();
     let participants = readers.participants;
     let upward = hop_upward(me, adjacent, charter);
-    let observers = charter.observers_of_each(participants).chain(readers.disclosed_to.difference(participants));
+    let others = readers.disclosed_to.iter().chain(readers.formerly_offered);
+    let observers =
+        charter.observers_of_each(participants).chain(others.filter(|agency| !participants.contains(*agency)));
     for (agency, participates) in participants.iter().map(|a| (a, true)).chain(observers.map(|a| (a, false))) {
         if agency == me {
             continue;

@@ -11,6 +11,9 @@
 
 mod greeting;
 
+#[cfg(test)]
+pub(super) use greeting::CHARTERS_WITHIN;
+
 use std::time::Duration;
 
 use prost::Message;
@@ -51,6 +54,8 @@ pub struct Session {
     undelivered: Option<Option<GiveBackRange>>,
     /// Whether Ready has left.
     is_ready_sent: bool,
+    /// The checkpoint in the peer's Ready, while it is [`Ready::Held`].
+    held: Option<OwnShown>,
     handshake: Handshake,
     delivery: Delivery,
     reception: Reception,
@@ -92,6 +97,8 @@ enum Ready {
     Awaited,
     /// Its checkpoint is being checked.
     Checking,
+    /// Its checkpoint is judged when the peer's charters have come. One of them may list or revoke its key.
+    Held,
     /// Its checkpoint, of this epoch, was accepted.
     Accepted(Epoch),
 }
@@ -105,6 +112,7 @@ impl Session {
             receipt_is_next: false,
             undelivered: None,
             is_ready_sent: false,
+            held: None,
             handshake: Handshake::default(),
             delivery: Delivery::new(config.end, config.idle, config.window),
             reception: Reception::new(None, config.window),
@@ -322,6 +330,8 @@ impl Session {
             Timer::Shown => return Err(self.peer_checkpoints.overdue()),
             // `go_on`, which follows, begins to deliver.
             Timer::GiveBack => {}
+            // `go_on` gets ready under the charters that are here.
+            Timer::Charters => {}
             Timer::Question => self.proof_client.expire(effects),
             Timer::List => self.charters.list_is_late(effects),
         }

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::session::CHARTERS_WITHIN;
 use super::*;
 use crate::base::clock::Now;
 use crate::base::cursor::Cursor;

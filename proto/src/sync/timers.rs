@@ -31,10 +31,12 @@ pub(super) enum Timer {
     Question,
     /// A part of a list of trusted entries must have come.
     List,
+    /// The peer's newer charters must have begun to come.
+    Charters,
 }
 
 impl Timer {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Handshake,
         Self::Idle,
         Self::Ping,
@@ -46,6 +48,7 @@ impl Timer {
         Self::GiveBack,
         Self::Question,
         Self::List,
+        Self::Charters,
     ];
 }
 

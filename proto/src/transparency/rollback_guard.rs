@@ -20,6 +20,7 @@
 //! - proofs of an epoch that the ledger has left behind are no conflict;
 //! - no peer keeps a node from signing for longer than [`HearingTime::all`]. A silence of all peers does only if the ledger may be an old copy, and
 //!   until the operator confirms that it is not;
+//! - `KeyRevoked` lasts as long as the process runs, which does not start again with revoked keys;
 //! - `SetBack` lasts as long as the process runs. The next start ends it, if the ledger then holds what was seen or has begun a new epoch.
 
 mod sighting;
@@ -88,6 +89,8 @@ pub enum GuardState {
     Clear,
     /// The ledger was set back or lost, because a peer has seen more of it. The node signs nothing until its operator repairs it.
     SetBack,
+    /// A charter revokes a key under which the node signs. It signs nothing until it starts again with new keys.
+    KeyRevoked,
 }
 
 /// How long a node that has just started waits for its peers to show what they saw of its ledger.
@@ -223,6 +226,13 @@ impl RollbackGuard {
         };
         self.state = state;
         Some(settled)
+    }
+
+    /// A charter revokes a key under which the node signs.
+    pub fn key_revoked(&mut self) {
+        if self.state != GuardState::SetBack {
+            self.state = GuardState::KeyRevoked;
+        }
     }
 
     /// Takes a sighting that contradicts the ledger. Returns whether the caller must store [`RollbackGuard::sightings`]. The newest sighting of each

@@ -108,7 +108,8 @@ impl<'a> Accuser<'a> {
             let accusation = wire::Accusation { accused: accused.to_string(), finding: Some(finding) };
             match judge.judge(&accusation, self.now) {
                 Ok(said) => found.push(ProvenFinding { accused, epoch, finding: said.finding, text: said.text }),
-                Err(NotProven::NoContradiction(_)) => {}
+                // A disputed part proves nothing against anybody.
+                Err(NotProven::NoContradiction(_) | NotProven::Disputed { .. }) => {}
                 Err(problem) => {
                     return Err(format!("an accusation of {accused} cannot be judged: {problem}: {accusation:?}"));
                 }

@@ -275,6 +275,11 @@ impl Ledger {
         }
     }
 
+    /// All receipts of a peer.
+    pub fn receipts_of<'a>(&'a self, peer: &'a AgencyId) -> impl Iterator<Item = &'a wire::Ack> {
+        self.receipts_by_cursor.iter().filter(move |((by, _), _)| by == peer).flat_map(|(_, acks)| acks)
+    }
+
     fn keep_receipt(&mut self, by: &AgencyId, cursor: Cursor, ack: &[u8]) {
         let ack = wire::Ack::decode(ack).expect("a session stores well-formed receipts");
         let receipt = Receipt::parse(&ack).expect("a session stores checked receipts");

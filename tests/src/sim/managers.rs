@@ -7,7 +7,9 @@ use std::sync::Arc;
 use sinergi_cli::charter::{Paper, draft, manager_key_name, successor, verifier_key};
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::key::SigningKey;
-use sinergi_proto::charter::{CharterText, Charters, KeyUse, ManagerText, MemberKeyText, MemberText, RulesText};
+use sinergi_proto::charter::{
+    CharterText, Charters, KeyUse, ManagerText, MemberKeyText, MemberText, RulesText, TrustedList,
+};
 
 use super::names::{FEDERATION, key};
 use super::signatures::Signatures;
@@ -69,6 +71,11 @@ impl Managers {
         let mut charters = Charters::clone(&self.charters);
         charters.succeed(next.bytes()).expect("the successor, signed by the threshold of both");
         (next, Arc::new(charters))
+    }
+
+    /// Keeps a list of trusted entries, which a later version names.
+    pub fn keep_list(&mut self, list: TrustedList) {
+        Arc::make_mut(&mut self.charters).keep_list(list);
     }
 
     /// Replaces the third manager in the next version. Returns all managers.

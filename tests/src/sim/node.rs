@@ -302,7 +302,8 @@ impl Node {
         let guard = match self.state {
             State::Clear => GuardState::Clear,
             State::SetBack => GuardState::SetBack,
-            State::Down | State::Hearing => GuardState::Waiting,
+            State::Hearing => self.guard.state(),
+            State::Down => GuardState::Waiting,
         };
         let own_clock = self.own_clock.state(self.clocks(now));
         Around { charters: Arc::clone(&self.charters), guard, own_clock }
@@ -354,7 +355,7 @@ impl Node {
     /// Takes over the state of the guard, and tells the sessions.
     fn follow_guard(&mut self, now: u64) {
         let state = match self.guard.state() {
-            GuardState::Waiting | GuardState::Unconfirmed => State::Hearing,
+            GuardState::Waiting | GuardState::Unconfirmed | GuardState::KeyRevoked => State::Hearing,
             GuardState::Clear => State::Clear,
             GuardState::SetBack => State::SetBack,
         };
@@ -410,7 +411,7 @@ impl Node {
     /// Executes an operator's command. While the node waits for its peers after a start, the command is held, as in the daemon.
     fn command(&mut self, input: Input, waiter: Waiter, now: u64) {
         match self.state {
-            State::Hearing if self.guard.state() == GuardState::Unconfirmed => {}
+            State::Hearing if self.guard.state() != GuardState::Waiting => {}
             State::Hearing => self.held_commands.push_back((input, waiter)),
             State::Clear => self.decide(input, waiter, now),
             State::Down | State::SetBack => {}

@@ -435,6 +435,7 @@ impl World {
         if self.is_founded(id) && self.node(id).state == State::Down {
             let now = self.now;
             self.set_clock_at_start(id);
+            self.replaces_revoked_keys(id);
             self.node(id).start(now);
             self.settle(id);
         }

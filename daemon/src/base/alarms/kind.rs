@@ -41,6 +41,8 @@ pub enum AlarmKind {
     RivalCharter,
     /// This node's ledger was set back, and it signs nothing. The guard finds its stored proofs at each start.
     SetBack,
+    /// A charter revokes a key of this node, and it signs nothing.
+    KeyRevoked,
     /// This node's ledger may be an old copy, and it signs nothing.
     LedgerUnconfirmed,
     /// This node's clock is behind a time that it may have cosigned, so it writes nothing.
@@ -89,10 +91,11 @@ pub enum AlarmKind {
 
 impl AlarmKind {
     /// All kinds that this version raises.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Audit,
         Self::RivalCharter,
         Self::SetBack,
+        Self::KeyRevoked,
         Self::LedgerUnconfirmed,
         Self::CosignedTime,
         Self::Clock,
@@ -150,6 +153,7 @@ impl AlarmKind {
             Self::Audit => ("audit", Event, Critical),
             Self::RivalCharter => ("rival-charter", State, Critical),
             Self::SetBack => ("set-back", State, Critical),
+            Self::KeyRevoked => ("key-revoked", State, Critical),
             Self::LedgerUnconfirmed => ("ledger-unconfirmed", State, Critical),
             Self::CosignedTime => ("cosigned-time", State, Critical),
             Self::Clock => ("clock", State, Critical),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use sinergi_config::Federation;
 use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::base::key::PublicKey;
 use sinergi_proto::charter::{TrustedList, TrustedListError};
 use sinergi_proto::sync::Adoption;
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -17,35 +18,45 @@ use crate::base::node_limits;
 use crate::peers::budget::Budget;
 use crate::peers::failures::quote;
 use crate::peers::watch::Watch;
+use crate::rollback_guard::GuardService;
 use crate::storage::charters::{CharterStore, CharterStoreError};
 use crate::transport::tls::{Authorities, SharedAuthorities};
 use crate::writer::{Submission, WriterHandle};
 
+/// The parts of a node that follow a new charter.
+pub struct AdoptionParts {
+    /// This agency.
+    pub own: AgencyId,
+    /// The public halves of the keys under which this node signs.
+    pub own_keys: [PublicKey; 3],
+    /// The federation.
+    pub federation: Federation,
+    /// Where charters are kept.
+    pub charter_store: CharterStore,
+    /// The certificate authorities of the newest charter.
+    pub authorities: SharedAuthorities,
+    /// Judges the deferred items again.
+    pub writer: WriterHandle,
+    /// Forgets what was seen under revoked keys.
+    pub watch: Watch,
+    /// Signs nothing any more if a key of this node is revoked.
+    pub guard: GuardService,
+    /// Tells the operator.
+    pub alarms: Alarms,
+}
+
 /// Adopts charters.
 pub struct CharterAdoption {
-    federation: Federation,
-    charter_store: CharterStore,
-    authorities: SharedAuthorities,
-    writer: WriterHandle,
-    watch: Watch,
-    alarms: Alarms,
+    parts: AdoptionParts,
     turn: Arc<Mutex<()>>,
     /// The memory for lists of trusted entries that are being fetched, over all links.
     room_for_lists: Budget,
 }
 
 impl CharterAdoption {
-    /// Charters go to `charter_store`, and their authorities to `authorities`. Then `writer` judges the deferred items again.
-    pub fn new(
-        federation: Federation,
-        charter_store: CharterStore,
-        authorities: SharedAuthorities,
-        writer: WriterHandle,
-        watch: Watch,
-        alarms: Alarms,
-    ) -> Self {
-        let room_for_lists = Budget::of(node_limits::ROOM_FOR_LISTS_BYTES);
-        Self { federation, charter_store, authorities, writer, watch, alarms, turn: Arc::default(), room_for_lists }
+    /// Adopts charters with all that depends on them.
+    pub fn new(parts: AdoptionParts) -> Self {
+        Self { parts, turn: Arc::default(), room_for_lists: Budget::of(node_limits::ROOM_FOR_LISTS_BYTES) }
     }
 
     /// Waits until no other link adopts a charter, and takes the lock.
@@ -62,7 +73,7 @@ impl CharterAdoption {
     /// entries that the charter names.
     pub(super) fn adopt(&self, from: &AgencyId, note: &[u8], list: Option<Vec<u8>>) -> Adoption {
         // Several peers may pass the same charter on, so another link may have adopted it while this one waited.
-        if self.charter_store.charters().has_text_of(note) {
+        if self.parts.charter_store.charters().has_text_of(note) {
             return Adoption::InForce;
         }
         let list = list.and_then(|text| {
@@ -70,18 +81,24 @@ impl CharterAdoption {
             let tell = |error: &TrustedListError| tracing::warn!(peer = %from, "{}", quote(&error.to_string()));
             parsed.inspect_err(tell).ok()
         });
-        let adopted = match self.charter_store.adopt(note, list) {
+        let adopted = match self.parts.charter_store.adopt(note, list) {
             Ok(adopted) => adopted,
             Err(problem) => return self.did_not_adopt(from, problem),
         };
-        let (authorities, bad) = Authorities::of_charter(self.federation.clone(), &adopted);
+        let AdoptionParts { own, own_keys, federation, charter_store, authorities, writer, watch, guard, .. } =
+            &self.parts;
+        let charters = charter_store.charters();
+        let (of_charter, bad) = Authorities::of_charter(federation.clone(), &adopted);
         bad.iter().for_each(|bad| tracing::warn!("{bad}"));
-        self.authorities.replace(authorities);
-        self.watch.forget_revoked(&self.charter_store.charters());
+        authorities.replace(of_charter);
+        watch.forget_revoked(&charters);
+        if own_keys.iter().any(|key| charters.is_revoked(own, key)) {
+            guard.key_revoked(adopted.version);
+        }
         tracing::info!(version = adopted.version, %from, "adopted a charter");
         // If the queue is full, this is not needed: the writer judges deferred items again at regular intervals.
-        let _ = self.writer.try_submit(Submission::Retry);
-        self.charter_store.announce();
+        let _ = writer.try_submit(Submission::Retry);
+        charter_store.announce();
         Adoption::InForce
     }
 
@@ -94,7 +111,7 @@ impl CharterAdoption {
             CharterStoreError::NotTrusted { source, .. } => tell(&source),
             CharterStoreError::Rival(found) => {
                 tell(&found.rival);
-                self.alarms.raise(found.topic(), format!("{from} uses another charter: {}", found.alarm()));
+                self.parts.alarms.raise(found.topic(), format!("{from} uses another charter: {}", found.alarm()));
                 return Adoption::Rival(found.rival.version);
             }
             CharterStoreError::MissingList(list) => return Adoption::Lacks(list),

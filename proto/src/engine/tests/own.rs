@@ -43,6 +43,7 @@ fn nothing_is_decided_while_the_guard_waits_or_the_ledger_was_set_back() {
         (GuardState::Waiting, CommandError::PeersNotHeard),
         (GuardState::Unconfirmed, CommandError::LedgerUnconfirmed),
         (GuardState::SetBack, CommandError::SetBack),
+        (GuardState::KeyRevoked, CommandError::KeyRevoked),
     ] {
         let mut node = TestNode::of(&federation, "prov-jabar", &["kemendagri"]);
         node.apply();

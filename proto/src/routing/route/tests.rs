@@ -15,7 +15,8 @@ fn agencies(ids: &[&str]) -> BTreeSet<AgencyId> {
 fn route(me: &str, adjacent: &[&str], participants: &[&str]) -> (Vec<(String, Access)>, Vec<String>) {
     let federation = Federation::new();
     let (participants, disclosed_to) = (agencies(participants), BTreeSet::new());
-    let readers = Readers { participants: &participants, disclosed_to: &disclosed_to };
+    let readers =
+        Readers { participants: &participants, disclosed_to: &disclosed_to, formerly_offered: &BTreeSet::new() };
     let adjacent = agencies(adjacent);
     let routes = routes(&agency(me), &adjacent, readers, federation.charter(), Reach::Relayed);
     let links = routes.links.into_iter().map(|(id, access)| (id.to_string(), access)).collect();
@@ -113,7 +114,8 @@ fn beyond_the_relay_limit_only_adjacent_readers_get_it() {
     let federation = Federation::new();
     let (adjacent, participants) = (agencies(&["kemendagri", "kominfo"]), agencies(&["kota-bandung", "kominfo"]));
     let disclosed_to = BTreeSet::new();
-    let readers = Readers { participants: &participants, disclosed_to: &disclosed_to };
+    let readers =
+        Readers { participants: &participants, disclosed_to: &disclosed_to, formerly_offered: &BTreeSet::new() };
     let routes = routes(&agency("kemenpanrb"), &adjacent, readers, federation.charter(), Reach::Adjacent);
     assert!(routes.links.contains_key(&agency("kominfo")), "a reader itself");
     assert!(routes.links.get(&agency("kemendagri")) <= Some(&Access::Entries), "no relay toward kota-bandung");
@@ -124,7 +126,8 @@ fn an_agency_that_a_content_was_disclosed_to_gets_the_entries() {
     let federation = Federation::new();
     let (adjacent, participants) = (agencies(&["kominfo", "ksp"]), agencies(&["ombudsman"]));
     let disclosed_to = agencies(&["kominfo", "ombudsman"]);
-    let readers = Readers { participants: &participants, disclosed_to: &disclosed_to };
+    let readers =
+        Readers { participants: &participants, disclosed_to: &disclosed_to, formerly_offered: &BTreeSet::new() };
     let routes = routes(&agency("ombudsman"), &adjacent, readers, federation.charter(), Reach::Relayed);
     assert_eq!(routes.links.get(&agency("kominfo")), Some(&Access::Entries));
 }

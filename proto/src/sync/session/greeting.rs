@@ -26,11 +26,16 @@ use crate::wire::frame::Kind;
 
 /// A link that does not come up in this time is made anew, so that both sides show again what they have seen of each other.
 pub(super) const READY_WITHIN: Duration = Duration::from_secs(10 * 60);
+/// The longest time that this side waits for the newer charters that the peer has said to have.
+pub(in crate::sync) const CHARTERS_WITHIN: Duration = Duration::from_secs(30);
 
 impl Session {
     pub(super) fn received_hello(&mut self, kind: Option<Kind>, effects: &mut Effects<'_>) -> Result<(), End> {
         self.handshake.received(kind, &self.config, effects)?;
         self.keepalive.begin(effects);
+        if self.peer_has_newer_charters() {
+            effects.set(Timer::Charters, effects.now.after(CHARTERS_WITHIN));
+        }
         // Charters are passed on without condition. Even a node that is set back gets them.
         let passed_on = self.handshake.stored().passed_on;
         charters::pass_on(&self.config.charters, self.handshake.theirs(), passed_on, effects)
@@ -65,13 +70,20 @@ impl Session {
 
     /// Sends Ready when this node may sign, and begins to deliver when both sides are ready.
     pub(super) fn greet(&mut self, effects: &mut Effects<'_>) -> Result<(), End> {
-        let Phase::Greeting { is_ready, theirs } = self.phase else { return Ok(()) };
+        let Phase::Greeting { is_ready, .. } = self.phase else { return Ok(()) };
         if self.handshake.is_leaving() {
             return Ok(());
         }
         if self.guard == GuardState::SetBack {
             return self.handshake.leave(handshake::set_back(), &self.config, effects);
         }
+        if self.waits_for_charters(effects) {
+            return Ok(());
+        }
+        if let Some(shown) = self.held.take() {
+            self.judge_ready(&shown, effects)?;
+        }
+        let Phase::Greeting { theirs, .. } = self.phase else { return Ok(()) };
         let is_ready = is_ready
             || self.guard == GuardState::Clear
                 && self.gossip_sender.send_ready(self.delivery.end().index, &self.config, effects)?;
@@ -96,12 +108,32 @@ impl Session {
             return Ok(());
         }
         let shown = own.into_iter().next().unwrap_or_default();
-        let epoch = self.peer_checkpoints.judge_ready(&shown, self.lacks_a_charter())?;
-        self.note_shown(&shown, effects);
-        if let Phase::Greeting { theirs, .. } = &mut self.phase {
-            *theirs = Ready::Accepted(epoch);
+        if !self.waits_for_charters(effects) {
+            return self.judge_ready(&shown, effects);
         }
+        self.held = Some(shown);
+        self.note_theirs(Ready::Held);
         Ok(())
+    }
+
+    /// Judges the checkpoint in the peer's Ready.
+    fn judge_ready(&mut self, shown: &OwnShown, effects: &mut Effects<'_>) -> Result<(), End> {
+        let epoch = self.peer_checkpoints.judge_ready(shown, self.lacks_a_charter())?;
+        self.note_shown(shown, effects);
+        self.note_theirs(Ready::Accepted(epoch));
+        Ok(())
+    }
+
+    fn note_theirs(&mut self, now: Ready) {
+        if let Phase::Greeting { theirs, .. } = &mut self.phase {
+            *theirs = now;
+        }
+    }
+
+    /// Whether newer charters of the peer are on their way. One of them may revoke the key of this node's own checkpoint, or list the key of the
+    /// peer's.
+    fn waits_for_charters(&self, effects: &Effects<'_>) -> bool {
+        self.awaits_charters() || (effects.is_set(Timer::Charters) && !self.charters.has_come())
     }
 
     /// Takes an accepted checkpoint of the peer's own ledger on a link that is up.
@@ -157,8 +189,11 @@ impl Session {
     /// Whether the peer passes on a charter that this node lacks. Only that charter may list the keys of its receipts, and the link is made anew
     /// when the charter comes into force.
     pub(super) fn awaits_charters(&self) -> bool {
-        let is_behind = self.handshake.theirs().charter_version > self.config.charters.newest().version;
-        is_behind && self.charters.may_change()
+        self.peer_has_newer_charters() && self.charters.may_change()
+    }
+
+    fn peer_has_newer_charters(&self) -> bool {
+        self.handshake.theirs().charter_version > self.config.charters.newest().version
     }
 
     /// The entries that came from the peer before its ledger began a new epoch, if it has. They are sent back to it.

@@ -104,6 +104,7 @@ fn a_charter_that_is_in_force_here_is_ignored_and_excuses_nobody() {
     side.hears(Kind::Hello(wire::Hello { charter_version: 2, ..hello(&federation.charters) }));
     side.does(done(2, Done::Compared(None)));
     assert_eq!(side.hears(charter(federation.charter().note())), []);
+    side.waits(CHARTERS_WITHIN);
     let mut links = side.clone();
     links.hears(ready());
     let actions = links.does(done(3, checked(checkpoint_of_peer(1, 20))));

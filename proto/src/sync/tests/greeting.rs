@@ -115,6 +115,7 @@ fn an_unknown_key_of_a_peer_with_another_charter_is_nobody_s_fault() {
             side.hears(charter_note());
             side.does(done(3, Done::Adopted(Adoption::Not)));
         }
+        side.waits(CHARTERS_WITHIN);
         side.hears(ready());
         let actions = side.does(done(3 + u64::from(passes_on), unverified()));
         [FaultCode::NoCheckpoint, FaultCode::CharterBehind].into_iter().find(|code| ends_with(&actions, *code))

@@ -45,15 +45,13 @@ pub enum NotProven {
     },
     /// It rests on a revoked key, and the list of what stays trusted does not name it. Its signer disputes it.
     #[error(
-        "its {part} is disputed: key {key:08x} of {agency} is revoked, and the list of what stays trusted does not name it"
+        "its {part} is disputed: a key of {agency} is revoked, and the list of what stays trusted does not name it"
     )]
     Disputed {
         /// The part, in words.
         part: &'static str,
         /// The agency whose key was revoked.
         agency: AgencyId,
-        /// The number of the key.
-        key: u32,
     },
     /// A signature does not verify.
     #[error("the signature of its {part} does not verify: {problem}")]
@@ -101,7 +99,7 @@ impl<'a> Judge<'a> {
             return Err(NotProven::Signature { part, problem: format!("under key {:08x}", entry.key_id) });
         }
         if self.charters.disputes_entry(&entry.author, entry.key_id, &entry.id) {
-            return Err(NotProven::Disputed { part, agency: entry.author, key: entry.key_id });
+            return Err(NotProven::Disputed { part, agency: entry.author });
         }
         Ok(entry)
     }
@@ -134,8 +132,10 @@ impl<'a> Judge<'a> {
     /// A verified checkpoint of this agency.
     pub(super) fn checkpoint(&self, note: &[u8], of: &AgencyId) -> Result<Checkpoint, NotProven> {
         let part = "checkpoint";
-        let opened = self.charters.open_checkpoint(note, of);
-        opened.map_err(|error| NotProven::Signature { part, problem: error.to_string() })
+        self.charters.open_checkpoint(note, of).map_err(|error| match self.charters.open_by_any_key(note, of) {
+            Ok(_) => NotProven::Disputed { part, agency: of.clone() },
+            Err(_) => NotProven::Signature { part, problem: error.to_string() },
+        })
     }
 
     /// The checkpoint in a verified receipt of this agency. The receipt's signature covers it, so it binds the agency although its own key may be
@@ -173,7 +173,7 @@ impl<'a> Judge<'a> {
             .verify(&ack.receipt, &ack.signature, &key.public)
             .map_err(|error| NotProven::Signature { part, problem: error.to_string() })?;
         if self.charters.disputes_receipt(by_agency, receipt.key_id, &receipt_id(&ack.receipt)) {
-            return Err(NotProven::Disputed { part, agency: receipt.receiver, key: receipt.key_id });
+            return Err(NotProven::Disputed { part, agency: receipt.receiver });
         }
         Ok(receipt)
     }

@@ -11,7 +11,9 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
     let mut participants = BTreeMap::new();
     for case in world.nodes.values().flat_map(|node| node.ledger.cases.values()) {
         let known: &mut std::collections::BTreeSet<_> = participants.entry(case.complaint.id()).or_default();
-        known.extend(case.complaint.participants().iter().cloned());
+        // Before the key was revoked, an offer under it made its addressee a participant.
+        let readers = case.complaint.readers();
+        known.extend(readers.participants.union(readers.formerly_offered).cloned());
     }
     for node in world.honest() {
         let id = &node.id;

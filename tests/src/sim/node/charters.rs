@@ -47,6 +47,12 @@ impl Node {
         charters.newest().member(&self.id).is_some_and(|member| listed(&member.keys))
     }
 
+    /// Whether the newest charter that the node knows revokes one of its keys.
+    pub fn has_revoked_key(&self) -> bool {
+        let [statement, time] = &self.checkpoint_keys;
+        [&self.key, statement, time].into_iter().any(|key| self.charters.is_revoked(&self.id, &key.verification_key()))
+    }
+
     /// Whether the node's key may sign entries now, by the newest charter that the node knows.
     pub fn has_valid_key(&self, now: u64) -> bool {
         let (own, wall) = (self.key.verification_key(), self.wall(now));
@@ -61,7 +67,7 @@ impl Node {
     }
 
     /// Adopts a charter that a peer passed on, and has the engine judge the items again that waited for it.
-    pub(super) fn adopt(&mut self, note: &[u8], list: Option<Vec<u8>>) -> Adoption {
+    pub(super) fn adopt(&mut self, note: &[u8], list: Option<Vec<u8>>, now: u64) -> Adoption {
         // Another link may have brought it.
         if self.charters.has_text_of(note) {
             return Adoption::InForce;
@@ -77,6 +83,10 @@ impl Node {
             Err(_) => return Adoption::Not,
         }
         self.set_charters(Arc::new(extended));
+        if self.has_revoked_key() {
+            self.guard.key_revoked();
+            self.follow_guard(now);
+        }
         self.submissions.push_back(Submission { link: None, input: Input::Tick, job: None });
         self.tell_all(&Event::Charters(Arc::clone(&self.charters)));
         Adoption::InForce

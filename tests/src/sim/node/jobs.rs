@@ -40,7 +40,7 @@ impl Node {
             Job::CheckAck(ack) => Done::CheckedAck(self.check_receipt(peer, ack, now).map(Box::new)),
             Job::Read { from, end, give_back } => Done::Read(self.read(peer, from, end, give_back)),
             Job::Prove(prove) => Done::Proved(self.answer_question(peer, &prove)),
-            Job::Adopt { note, list } => Done::Adopted(self.adopt(&note, list)),
+            Job::Adopt { note, list } => Done::Adopted(self.adopt(&note, list, now)),
             // It is given to the writer.
             Job::Commit { .. } => Done::Failed(End::Stopped),
         }

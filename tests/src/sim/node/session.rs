@@ -94,7 +94,8 @@ impl Node {
             guard: match self.state {
                 State::Clear => GuardState::Clear,
                 State::SetBack => GuardState::SetBack,
-                State::Down | State::Hearing => GuardState::Waiting,
+                State::Hearing => self.guard.state(),
+                State::Down => GuardState::Waiting,
             },
         };
         let mut actions = Vec::new();

@@ -1,4 +1,4 @@
-//! New charters during a run: agencies join and leave, supervision and oversight change, keys rotate, rules change.
+//! New charters during a run: agencies join and leave, supervision and oversight change, keys rotate or are revoked, rules change.
 //!
 //! ```text
 //! managers sign -> one operator installs the charter and restarts the node -> sessions pass it on over the links that are up
@@ -10,14 +10,20 @@
 
 use std::sync::Arc;
 
+use data_encoding::{BASE64, HEXLOWER};
 use rand::RngExt;
 use sha2::Digest;
 use sinergi_proto::base::ids::AgencyId;
-use sinergi_proto::charter::{CharterText, Charters, MemberKind, MemberStatus, MemberText, RulesText};
+use sinergi_proto::charter::{
+    CharterText, Charters, MemberKind, MemberStatus, MemberText, RevocationText, RulesText, TrustedList,
+    TrustedListDraft,
+};
+use sinergi_proto::receipt::receipt_id;
 
 use super::{BOOT, Event, MINUTE, World};
-use crate::sim::managers::listed_keys;
-use crate::sim::node::State;
+use crate::sim::managers::{listed_keys, member_keys};
+use crate::sim::names::FEDERATION;
+use crate::sim::node::{Node, State};
 use crate::sim::scenarios::Scenario;
 use crate::sim::topology::ALWAYS;
 
@@ -57,12 +63,13 @@ impl World {
 
     /// The managers sign the next charter.
     pub(super) fn change_charter(&mut self) {
-        let changed = match self.rng.random_range(0..7) {
+        let changed = match self.rng.random_range(0..8) {
             0 | 1 => self.lets_join(),
             2 => self.retires(),
             3 => self.moves(),
             4 => self.makes_overseer(),
             5 => self.rotates_keys(),
+            6 => self.revokes_keys(),
             _ => None,
         };
         if changed.is_none() {
@@ -102,6 +109,7 @@ impl World {
                 if self.nodes[id].charter().version < charters.newest().version {
                     self.crash(id, BOOT);
                     self.node(id).install(charters);
+                    self.replaces_revoked_keys(id);
                 }
             }
             Duty::Configure(peer) => {
@@ -249,6 +257,59 @@ impl World {
         let after = self.rng.random_range(0..WITHIN);
         self.schedule(after, Event::Operator(id, Duty::Rekey(before + 1)));
         Some(())
+    }
+
+    /// An agency reports its keys stolen, and gets new ones. What it and the oversight agencies have stays trusted.
+    fn revokes_keys(&mut self) -> Option<()> {
+        let has_newest = |id: &AgencyId| self.nodes[id].generation() == self.topology.generation(id);
+        let all: Vec<AgencyId> = self.active_agencies().filter(has_newest).collect();
+        let id = self.pick(&all)?;
+        self.revoke_keys_of(&id);
+        Some(())
+    }
+
+    /// The managers revoke the keys of an agency, which gets new ones.
+    pub(super) fn revoke_keys_of(&mut self, id: &AgencyId) {
+        let before = self.topology.generation(id);
+        let list = self.trusted_list(id, before);
+        let revoked: Vec<String> = list.keys().iter().map(|key| BASE64.encode(key)).collect();
+        let (hash, list_bytes) = (HEXLOWER.encode(&list.hash()), list.text().len());
+        let revocation = RevocationText { agency: id.clone(), keys: revoked, list: hash, list_bytes };
+        let (new_from, [_, until]) = (time(self.now), ALWAYS);
+        let keys = listed_keys(id, before + 1, &new_from, until);
+        self.topology.managers.keep_list(list);
+        self.sign("revokes", |text| {
+            of(text, id).key = keys;
+            text.revocation.push(revocation);
+        });
+        self.topology.generations.insert(id.clone(), before + 1);
+        let after = self.rng.random_range(0..WITHIN);
+        self.schedule(after, Event::Operator(id.clone(), Duty::Rekey(before + 1)));
+    }
+
+    /// The list of what stays trusted under an agency's keys of this generation: what is in its own ledger and in those of the oversight agencies.
+    fn trusted_list(&self, id: &AgencyId, generation: u32) -> TrustedList {
+        let keys = member_keys(id, generation);
+        let entry_key = keys[0].id();
+        let public = keys.iter().map(|key| <[u8; 32]>::from(&key.verification_key()));
+        let mut draft = TrustedListDraft::new(FEDERATION, id, public);
+        let charter = self.topology.charters().newest();
+        let knows = |node: &&Node| node.id == *id || charter.is_oversight(&node.id);
+        for node in self.nodes.values().filter(knows) {
+            let of_key = node.ledger.leaves.iter().map(|leaf| &leaf.entry);
+            let of_key = of_key.filter(|entry| entry.author == *id && entry.key_id == entry_key);
+            draft.entries.extend(of_key.map(|entry| entry.id));
+            draft.receipts.extend(node.ledger.receipts_of(id).map(|ack| receipt_id(&ack.receipt)));
+        }
+        TrustedList::parse(draft.write()).expect("a list")
+    }
+
+    /// Puts new keys into the folder of a node that is down, if its charter does not list the old ones any more. It would not start otherwise.
+    pub(super) fn replaces_revoked_keys(&mut self, id: &AgencyId) {
+        let (node, next) = (&self.nodes[id], self.nodes[id].generation() + 1);
+        if node.state == State::Down && node.has_revoked_key() && node.starts_under(node.charters(), next) {
+            self.node(id).rekey(next);
+        }
     }
 
     /// Changes only rules and managers.
