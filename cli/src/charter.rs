@@ -6,14 +6,14 @@
 //! - every text that this module returns is a charter and can be signed as it is: UTF-8, without control characters except newlines;
 //! - signing adds a line and never changes the text; only a manager that the charter lists can sign.
 
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE64, HEXLOWER};
 use serde::Deserialize;
 use signed_note::{Note, NoteError, Signature};
 use sinergi_config::Federation;
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::base::limits;
-use sinergi_proto::charter::{Charter, CharterError, CharterText, Manager, MemberText};
+use sinergi_proto::charter::{Charter, CharterError, CharterText, Manager, MemberText, RevocationText, TrustedList};
 use sinergi_proto::tlog::note::{self, KnownKeys, NoteKey, NoteKeyUse};
 
 /// The start of a signature line (c2sp.org/signed-note).
@@ -269,6 +269,21 @@ pub fn add_member(text: &mut CharterText, member: MemberText, replace: bool) -> 
             Ok(false)
         }
     }
+}
+
+/// Revokes the keys that a list names: takes them from the member, and adds the revocation, or gives an earlier one of the same keys this list. Returns
+/// the number of keys that the text still lists for the member.
+pub fn revoke(text: &mut CharterText, list: &TrustedList) -> usize {
+    let keys: Vec<String> = list.keys().iter().map(|key| BASE64.encode(key)).collect();
+    let mut left = 0;
+    if let Some(member) = text.member.iter_mut().find(|member| member.id == *list.agency()) {
+        member.key.retain(|key| !keys.contains(&key.public));
+        left = member.key.len();
+    }
+    text.revocation.retain(|earlier| earlier.agency != *list.agency() || earlier.keys != keys);
+    let (hash, list_bytes) = (HEXLOWER.encode(&list.hash()), list.text().len());
+    text.revocation.push(RevocationText { agency: list.agency().clone(), keys, list: hash, list_bytes });
+    left
 }
 
 /// The name of a manager's key in signed notes, as in `lapor.go.id/manager/kemendagri`.

@@ -87,7 +87,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Run(args) => run::run(&args, &context),
         Command::Recover(args) => recover::run(&args, &context),
         Command::Pki(command) => pki::run(command, &context),
-        Command::Charter(command) => charter::run(command, &context),
+        Command::Charter(command) => block_on(charter::run(command, &context)),
         Command::Complaint(command) => block_on(complaint::run(command, &context)),
         Command::Status(args) => block_on(status::run(&args, &context)),
         Command::Confirm(command) => block_on(confirm::run(command, &context)),
@@ -102,7 +102,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
 }
 
 /// Runs a command that waits for a node. One thread is enough, because the command only waits.
-fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+pub(crate) fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

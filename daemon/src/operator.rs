@@ -19,6 +19,7 @@ mod lodging_proof;
 mod names;
 mod peers;
 mod retry;
+mod signed_by;
 mod socket;
 mod status;
 mod tiles;
@@ -198,6 +199,7 @@ impl Operator for OperatorService {
     type ListOutboxStream = Rows<operator_api::OutboxItem>;
     type ListRefusedStream = Rows<operator_api::RefusedItem>;
     type VerifyLedgerStream = Rows<operator_api::VerifyProgress>;
+    type ListSignedByStream = Rows<operator_api::SignedByRow>;
     type ExportTilesStream = Rows<operator_api::TileFile>;
 
     async fn get_status(
@@ -335,6 +337,14 @@ impl Operator for OperatorService {
     ) -> Result<Response<Self::VerifyLedgerStream>, Status> {
         let ledger = self.ledger.clone();
         Ok(Response::new(rows(move |row| ledger.verify(row))))
+    }
+
+    async fn list_signed_by(
+        &self,
+        request: Request<operator_api::ListSignedByRequest>,
+    ) -> Result<Response<Self::ListSignedByStream>, Status> {
+        let (ledger, request) = (self.ledger.clone(), request.into_inner());
+        Ok(Response::new(rows(move |row| ledger.signed_by(&request, row))))
     }
 
     async fn audit(&self, request: Request<operator_api::AuditRequest>) -> Result<Response<Self::AuditStream>, Status> {

@@ -72,6 +72,13 @@ pub struct Said {
     pub err: String,
 }
 
+impl Said {
+    /// The output as JSON.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}{}", self.out, self.err))
+    }
+}
+
 /// Runs `sinergi --node FOLDER ARGUMENTS` as a script would.
 pub fn run_on(folder: &Path, arguments: &[&str]) -> Said {
     let mut command = Command::new(sinergi());

@@ -31,6 +31,7 @@ mod power_loss;
 mod readme;
 mod receipts;
 mod recover;
+mod revocation;
 mod tiles;
 mod watch;
 mod witness;

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sinergi_config::{Config, ConfigError, defaults};
 use sinergi_daemon::base::error_chain::one_line;
+use sinergi_daemon::storage::charters::CharterStore;
 use sinergi_daemon::storage::keys::SigningKeys;
 use sinergi_daemon::transport::tls::{Authorities, Credentials};
 use sinergi_proto::charter::{Charter, Charters, KeyUse, Member};
@@ -131,26 +132,13 @@ fn check_certificate(config: &Config, credentials: &Credentials, now: Timestamp,
 
 /// The chain of charters from the pinned one on.
 fn newest_charter(config: &Config) -> Result<Charters, String> {
-    let Some(pin) = config.charter.pin else {
+    if config.charter.pin.is_none() {
         return Err(
             "charter.pin is missing: the node does not start without a charter; adopt the first one with `sinergi charter adopt`".to_owned()
         );
-    };
-    let read = |version| {
-        let file = config.charter.file(version);
-        std::fs::read(&file).map_err(|error| format!("{} cannot be read: {error}", file.display()))
-    };
-    let first = config.charter.file(1);
-    let mut charters =
-        Charters::pinned(&read(1)?, &pin.0).map_err(|error| format!("{}: {}", first.display(), one_line(&error)))?;
-    loop {
-        let version = charters.newest().version + 1;
-        let file = config.charter.file(version);
-        if !file.exists() {
-            return Ok(charters);
-        }
-        charters.succeed(&read(version)?).map_err(|error| format!("{}: {}", file.display(), one_line(&error)))?;
     }
+    let store = CharterStore::load(&config.charter).map_err(|error| one_line(&error))?;
+    Ok(Charters::clone(&store.charters()))
 }
 
 fn check_validity(charter: &Charter, now: Timestamp, findings: &mut Findings) {

@@ -87,7 +87,7 @@ pub async fn play(
         audit_before,
         audit,
         evidence: Some(stranger.args.file),
-        charter: Some(stranger.args.charter),
+        charter: stranger.args.charters.into_iter().next(),
         verified,
     };
     Ok((story, liar))
@@ -153,7 +153,13 @@ struct Stranger {
 
 impl Stranger {
     fn of(folder: &Path) -> Self {
-        Self { args: VerifyArgs { file: folder.join(EVIDENCE_FILE), charter: folder.join(CHARTER_FILE) } }
+        Self {
+            args: VerifyArgs {
+                file: folder.join(EVIDENCE_FILE),
+                charters: vec![folder.join(CHARTER_FILE)],
+                lists: Vec::new(),
+            },
+        }
     }
 
     /// Gets the evidence about the complaint and judges it. `None` if there is no evidence.
@@ -170,7 +176,7 @@ impl Stranger {
             return Ok(Vec::new());
         }
         let file = auditor.evidence(ids).await?;
-        for (path, bytes) in [(&self.args.file, file.as_slice()), (&self.args.charter, charter)] {
+        for (path, bytes) in [(&self.args.file, file.as_slice()), (&self.args.charters[0], charter)] {
             let folder = path.parent().unwrap_or(path);
             std::fs::create_dir_all(folder)
                 .and_then(|()| std::fs::write(path, bytes))

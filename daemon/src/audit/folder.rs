@@ -13,7 +13,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::key::SigningKey;
-use sinergi_proto::transparency::evidence::{Evidence, Opened, Statement, accusations_of};
+use sinergi_proto::charter::{Charter, TrustedList};
+use sinergi_proto::transparency::evidence::{Evidence, Opened, Reader, Statement, accusations_of};
 use sinergi_proto::wire;
 
 use super::evidence_files::{EvidenceFiles, FileName, FolderError, Room};
@@ -131,7 +132,10 @@ impl EvidenceFolder {
         }
         let path = self.files.path(id);
         let file = std::fs::read(&path).map_err(|source| FolderError::Io { path: path.clone(), source })?;
-        let opened = Opened::judge(&file, &self.charter_store.newest());
+        let charters = self.charter_store.charters();
+        let all: Vec<Arc<Charter>> = charters.after(0).cloned().collect();
+        let lists: Vec<TrustedList> = charters.lists().cloned().collect();
+        let opened = Opened::judge(&file, Reader { charters: &all, lists: &lists });
         let opened = opened.map_err(|source| FolderError::Evidence { path, source })?;
         Ok((file, opened))
     }

@@ -172,7 +172,7 @@ impl CharterStore {
     /// Adopts the successor of the newest charter: checks it, writes it to the disk, and uses it. `list` is a list of trusted entries that it may name.
     ///
     /// # Errors
-    /// It is not the trusted successor, needs a list that is not here, or cannot be written. The trusted charters stay as they were. A rival is
+    /// It is not the trusted successor, needs another list that is not here, or cannot be written. The trusted charters stay as they were. A rival is
     /// written to a file of its own.
     pub fn adopt(&self, note: &[u8], list: Option<TrustedList>) -> Result<Arc<Charter>, CharterStoreError> {
         // One adoption at a time. Readers do not take this lock, so they do not wait for signature checks and the disk.
@@ -186,21 +186,32 @@ impl CharterStore {
         let adopted = match extended.succeed(note) {
             Ok(adopted) => adopted,
             Err(CharterTrustError::Rival(rival)) => return Err(CharterStoreError::Rival(self.found(rival, note))),
-            Err(CharterTrustError::MissingList { list, .. }) => return Err(CharterStoreError::MissingList(list)),
+            Err(CharterTrustError::MissingList { list, .. }) => {
+                // The charter is right, so the lists of it that are here are kept until the others come.
+                self.keep_lists(&named, &extended)?;
+                self.charters.store(Arc::new(extended));
+                return Err(CharterStoreError::MissingList(list));
+            }
             Err(source) => return Err(CharterStoreError::NotTrusted { path, source }),
         };
         if path.exists() && Charter::parse(&read(&path)?).map(|there| there.hash).ok() != Some(adopted.hash) {
             return Err(CharterStoreError::InTheWay(path));
         }
-        for list in named.iter().filter_map(|name| extended.list(&name.hash)) {
+        self.keep_lists(&named, &extended)?;
+        write_durably(&path, note)?;
+        self.charters.store(Arc::new(extended));
+        Ok(adopted)
+    }
+
+    /// Writes the lists with these names to the disk, as far as they are here.
+    fn keep_lists(&self, named: &[ListName], charters: &Charters) -> Result<(), CharterStoreError> {
+        for list in named.iter().filter_map(|name| charters.list(&name.hash)) {
             let path = self.files.list_file(&list.hash());
             if !path.exists() {
                 write_durably(&path, list.text())?;
             }
         }
-        write_durably(&path, note)?;
-        self.charters.store(Arc::new(extended));
-        Ok(adopted)
+        Ok(())
     }
 
     /// The kept rivals. A file that is named like a rival and is none is left alone, with a line in the log.

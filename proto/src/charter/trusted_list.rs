@@ -33,6 +33,7 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use crate::base::ids::{AgencyId, EntryId, Epoch};
+use crate::base::key::{PublicKey, key_id};
 use crate::base::limits;
 
 const FIRST_LINE: &str = "sinergi-trusted-list/v1";
@@ -193,6 +194,11 @@ impl TrustedList {
     /// The revoked keys.
     pub fn keys(&self) -> &BTreeSet<[u8; 32]> {
         &self.0.keys
+    }
+
+    /// The [numbers](key_id) of the revoked keys.
+    pub fn key_numbers(&self) -> impl Iterator<Item = u32> + '_ {
+        self.0.keys.iter().filter_map(|key| PublicKey::try_from(key.as_slice()).ok()).map(|key| key_id(&key))
     }
 
     /// The ledgers that the list was made from.

@@ -27,7 +27,7 @@ mod offers;
 mod parts;
 
 pub use custody::{HELD, counts_as_held};
-pub use file::{Evidence, EvidenceError, Opened, accusations_of};
+pub use file::{Evidence, EvidenceError, Opened, Reader, accusations_of};
 pub use parts::{Judge, NotProven};
 
 use std::fmt;

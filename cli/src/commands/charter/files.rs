@@ -23,9 +23,14 @@ pub(super) fn read(path: &Path) -> Result<Paper, Failure> {
 
 /// Reads a file up to one byte beyond the limit of a charter, so that a longer file is detected.
 pub(in crate::commands) fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    read_at_most(path, limits::CHARTER_BYTES)
+}
+
+/// Reads a file up to one byte beyond a limit, so that a longer file is detected.
+pub(super) fn read_at_most(path: &Path, most: usize) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     File::open(path)
-        .and_then(|file| file.take(limits::CHARTER_BYTES as u64 + 1).read_to_end(&mut bytes))
+        .and_then(|file| file.take(most as u64 + 1).read_to_end(&mut bytes))
         .map_err(|error| Failure::failed(format!("cannot read {}", path.display())).because(error))?;
     Ok(bytes)
 }

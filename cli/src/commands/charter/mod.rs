@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! key (each manager) ── new ── add member.toml … ── sign (each manager, on the same file) ── verify, show ── adopt (each node)
+//!                              └─ revoke, with the list that `trusted make` wrote
 //! ```
 //!
 //! Invariants: a file is replaced completely or not at all; a new file never overwrites another one.
@@ -11,8 +12,10 @@ mod adopt;
 pub(super) mod files;
 mod key;
 mod new;
+mod revoke;
 mod show;
 mod sign;
+pub(super) mod trusted;
 mod validity;
 mod verify;
 
@@ -30,22 +33,29 @@ pub enum Command {
     New(new::NewArgs),
     /// Add agencies to a draft, from their member.toml files
     Add(add::AddArgs),
+    /// Make or check the list of what stays trusted when keys are revoked
+    #[command(subcommand)]
+    Trusted(trusted::Command),
+    /// Revoke the keys that a list names, in a draft
+    Revoke(revoke::RevokeArgs),
     /// Sign a charter as one of its managers
     Sign(sign::SignArgs),
     /// Check the signatures, the chain and the validity of a charter
     Verify(verify::VerifyArgs),
     /// Show the content of a charter: members, managers, validity, hash
     Show(show::ShowArgs),
-    /// Store the federation's first charter in a new node's folder, and pin its hash
+    /// Store the first charter in a new node's folder, and pin its hash; or the successor of its newest one
     Adopt(adopt::AdoptArgs),
 }
 
 /// Runs the command.
-pub fn run(command: Command, context: &Context) -> Result<(), Failure> {
+pub async fn run(command: Command, context: &Context) -> Result<(), Failure> {
     match command {
         Command::Key(args) => key::run(&args, context),
         Command::New(args) => new::run(args, context),
         Command::Add(args) => add::run(&args, context),
+        Command::Trusted(command) => trusted::run(command, context).await,
+        Command::Revoke(args) => revoke::run(&args, context),
         Command::Sign(args) => sign::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
         Command::Show(args) => show::run(&args, context),

@@ -6,7 +6,8 @@ use clap::Args;
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use serde::Serialize;
-use sinergi_proto::charter::{Charter, Member, MemberKind, MemberStatus, Rules};
+use sinergi_proto::base::key::key_id;
+use sinergi_proto::charter::{Charter, KeyUse, Member, MemberKey, MemberKind, MemberStatus, Revocation, Rules};
 
 use super::files;
 use super::validity::{self, Validity};
@@ -41,6 +42,23 @@ struct CharterView {
     threshold: usize,
     managers: Vec<ManagerView>,
     members: Vec<MemberView>,
+    revocations: Vec<RevocationView>,
+}
+
+#[derive(Debug, Serialize)]
+struct RevocationView {
+    agency: String,
+    /// The numbers of the revoked keys.
+    keys: Vec<String>,
+    /// SHA-256 of the list of what stays trusted.
+    list: String,
+}
+
+#[derive(Debug, Serialize)]
+struct KeyView {
+    number: String,
+    key_use: KeyUse,
+    valid_until: Option<Timestamp>,
 }
 
 #[derive(Debug, Serialize)]
@@ -63,6 +81,7 @@ struct MemberView {
     authorities: usize,
     /// The earliest end of the keys that are valid now.
     keys_until: Option<Timestamp>,
+    keys: Vec<KeyView>,
 }
 
 /// Runs the command.
@@ -95,6 +114,15 @@ fn view(charter: &Charter, signers: &[String], now: Timestamp) -> CharterView {
         threshold: charter.threshold,
         managers: charter.managers.iter().map(manager).collect(),
         members: charter.members().map(|listed| member(listed, now)).collect(),
+        revocations: charter.revocations.iter().map(revocation).collect(),
+    }
+}
+
+fn revocation(revocation: &Revocation) -> RevocationView {
+    RevocationView {
+        agency: revocation.agency.to_string(),
+        keys: revocation.keys.iter().map(|key| format!("{:08x}", key_id(key))).collect(),
+        list: HEXLOWER.encode(&revocation.list.hash),
     }
 }
 
@@ -120,7 +148,12 @@ fn member(member: &Member, now: Timestamp) -> MemberView {
         endpoints: member.endpoints.clone(),
         authorities: member.authorities.len(),
         keys_until: ends.and_then(moment),
+        keys: member.keys.iter().map(key).collect(),
     }
+}
+
+fn key(key: &MemberKey) -> KeyView {
+    KeyView { number: format!("{:08x}", key.id), key_use: key.key_use, valid_until: moment(key.valid_until) }
 }
 
 fn page(output: &Output, view: &CharterView, charter: &Charter) -> String {

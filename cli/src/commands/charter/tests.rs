@@ -34,7 +34,7 @@ impl Desk {
         let output = Output { format: Format::Json, ..Output::fixed(now) };
         let context = Context { target: Target::Folder(self.path("node")), output };
         match cli.command {
-            Any::Charter(command) => super::run(command, &context),
+            Any::Charter(command) => crate::command_line::block_on(super::run(command, &context)),
             Any::Init(mut args) => {
                 args.member.name = Some("Kota Bandung".to_owned());
                 crate::commands::init::create(&self.path("node"), &args, now).map(drop)

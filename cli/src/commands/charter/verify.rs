@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use clap::Args;
 use data_encoding::HEXLOWER;
 use serde::Serialize;
-use sinergi_proto::charter::{Charter, CharterTrustError, Charters};
+use sinergi_proto::charter::{Charter, CharterTrustError, Charters, TrustedList};
 
 use super::files;
+use super::trusted::read_list;
 use super::validity::{self, Validity};
 use crate::charter::Paper;
 use crate::failure::Failure;
@@ -25,6 +26,9 @@ pub struct VerifyArgs {
     /// An earlier version; repeat it for all earlier versions, in any order, to prove the chain from the first one
     #[arg(long = "predecessor", value_name = "FILE")]
     pub predecessors: Vec<PathBuf>,
+    /// A list of what stays trusted under revoked keys; repeat it for all lists that these versions name
+    #[arg(long = "list", value_name = "LIST")]
+    pub lists: Vec<PathBuf>,
 }
 
 /// The result of the check.
@@ -63,7 +67,8 @@ pub(super) fn run(args: &VerifyArgs, context: &Context) -> Result<(), Failure> {
         Ok(signers) => (signers, Vec::new()),
         Err(error) => (Vec::new(), vec![error.to_string()]),
     };
-    if let Err(error) = chain(&older, &charter, &paper) {
+    let lists: Vec<TrustedList> = args.lists.iter().map(|path| read_list(path)).collect::<Result<_, _>>()?;
+    if let Err(error) = chain(&older, lists, &charter, &paper) {
         problems.push(error.to_string());
     }
     let validity = Validity::at(&charter, context.output.now);
@@ -89,7 +94,8 @@ pub(super) fn run(args: &VerifyArgs, context: &Context) -> Result<(), Failure> {
     match verdict.problems.len() {
         0 => Ok(()),
         _ => Err(Failure::findings(format!("{} is not trusted", args.file.display())).help(
-            "collect the missing signatures with `sinergi charter sign`, or get an unchanged copy from another agency",
+            "collect the missing signatures with `sinergi charter sign`, get an unchanged copy from another agency, or name the missing list with \
+             --list FILE",
         )),
     }
 }
@@ -108,7 +114,12 @@ fn predecessors(args: &VerifyArgs) -> Result<Vec<(Charter, Vec<u8>)>, Failure> {
 }
 
 /// Checks the chain from the oldest version on. A draft cannot be part of it.
-fn chain(older: &[(Charter, Vec<u8>)], charter: &Charter, paper: &Paper) -> Result<(), Box<dyn std::error::Error>> {
+fn chain(
+    older: &[(Charter, Vec<u8>)],
+    lists: Vec<TrustedList>,
+    charter: &Charter,
+    paper: &Paper,
+) -> Result<(), Box<dyn std::error::Error>> {
     let Paper::Note(note) = paper else {
         return Err(Box::new(CharterTrustError::BelowThreshold {
             version: charter.version,
@@ -120,6 +131,7 @@ fn chain(older: &[(Charter, Vec<u8>)], charter: &Charter, paper: &Paper) -> Resu
     };
     let mut notes = older.iter().map(|(_, bytes)| bytes.as_slice()).chain([note.as_slice()]);
     let mut charters = Charters::self_signed(notes.next().unwrap_or(note))?;
+    lists.into_iter().for_each(|list| charters.keep_list(list));
     for note in notes {
         charters.succeed(note)?;
     }

@@ -1,13 +1,16 @@
 //! `sinergi evidence verify`: judges an evidence file with only the charter, without a node or a network. Exit code 5 if it is not valid.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use sinergi_proto::base::limits;
-use sinergi_proto::transparency::evidence::Opened;
+use sinergi_proto::charter::Charter;
+use sinergi_proto::transparency::evidence::{Opened, Reader};
 
 use super::described;
 use crate::charter::Paper;
+use crate::commands::charter::trusted::read_list;
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::output::{Output, Tone};
@@ -21,9 +24,13 @@ pub struct VerifyArgs {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 
-    /// The signed charter that you trust, in any version that the evidence uses
-    #[arg(long, value_name = "CHARTER")]
-    pub charter: PathBuf,
+    /// The signed charter that you trust. Repeat it for newer versions: the evidence is judged by the newest
+    #[arg(long = "charter", value_name = "CHARTER", required = true)]
+    pub charters: Vec<PathBuf>,
+
+    /// A list of what stays trusted under revoked keys; repeat it for all lists that the charters name
+    #[arg(long = "list", value_name = "LIST")]
+    pub lists: Vec<PathBuf>,
 }
 
 /// Runs the command.
@@ -37,15 +44,22 @@ pub(super) fn run(args: &VerifyArgs, context: &Context) -> Result<(), Failure> {
 /// # Errors
 /// The evidence is not valid, or a file cannot be read.
 pub fn judged(args: &VerifyArgs) -> Result<Vec<Finding>, Failure> {
-    let unusable = |error| Failure::failed(format!("{} is no charter", args.charter.display())).because(error);
-    let paper = Paper::read(&read(&args.charter, limits::CHARTER_BYTES)?).map_err(unusable)?;
-    let charter = paper.charter().map_err(unusable)?;
-    let opened = Opened::judge(&read(&args.file, limits::EVIDENCE_BYTES)?, &charter).map_err(|error| {
+    let mut charters = args.charters.iter().map(|path| charter(path)).collect::<Result<Vec<_>, _>>()?;
+    charters.sort_by_key(|charter| charter.version);
+    let lists = args.lists.iter().map(|path| read_list(path)).collect::<Result<Vec<_>, _>>()?;
+    let reader = Reader { charters: &charters, lists: &lists };
+    let opened = Opened::judge(&read(&args.file, limits::EVIDENCE_BYTES)?, reader).map_err(|error| {
         Failure::findings(format!("{} proves nothing", args.file.display()))
             .because(error)
-            .help("get the file again from the accuser, and the charter from a manager of the federation")
+            .help("get the file again from the accuser, and the charter, with the lists that it names, from a manager of the federation")
     })?;
     Ok(Finding::of_file(opened))
+}
+
+fn charter(path: &Path) -> Result<Arc<Charter>, Failure> {
+    let unusable = |error| Failure::failed(format!("{} is no charter", path.display())).because(error);
+    let paper = Paper::read(&read(path, limits::CHARTER_BYTES)?).map_err(unusable)?;
+    paper.charter().map(Arc::new).map_err(unusable)
 }
 
 fn read(path: &Path, most: usize) -> Result<Vec<u8>, Failure> {

@@ -16,7 +16,7 @@ use super::parts::{Judge, NotProven, agency};
 use crate::base::ids::AgencyId;
 use crate::base::key::SigningKey;
 use crate::base::limits;
-use crate::charter::{Charter, CharterTrustError, Charters};
+use crate::charter::{Charter, CharterTrustError, Charters, TrustedList};
 use crate::wire;
 
 const FORMAT: &str = "sinergi evidence v2\n";
@@ -61,6 +61,9 @@ pub enum EvidenceError {
     /// The accuser's signature does not verify.
     #[error("the accuser's signature does not verify: {0}")]
     Signature(String),
+    /// The reader names no charter.
+    #[error("no charter is named that the reader trusts")]
+    NoCharter,
     /// The file holds no accusation.
     #[error("the file accuses nobody")]
     Empty,
@@ -76,6 +79,16 @@ pub enum EvidenceError {
     },
 }
 
+/// What the reader of an evidence file trusts.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<'a> {
+    /// Charters of the federation, oldest first. The reader trusts the last one, whoever signed it. The others are needed only if the file ends more than
+    /// one version before it.
+    pub charters: &'a [Arc<Charter>],
+    /// The lists of what stays trusted under revoked keys that the charters name.
+    pub lists: &'a [TrustedList],
+}
+
 /// Evidence that was opened and judged. Every accusation in it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opened {
@@ -83,6 +96,8 @@ pub struct Opened {
     pub accuser: AgencyId,
     /// Time of the accusation, in milliseconds since 1970.
     pub made_at: u64,
+    /// The version of the charter by which they were judged: the newest of the file and the reader.
+    pub charter_version: u64,
     /// The judged accusations, in the order of the file.
     pub statements: Vec<Statement>,
 }
@@ -118,13 +133,13 @@ fn written(signed: &wire::SignedEvidence) -> Vec<u8> {
 }
 
 impl Opened {
-    /// Opens an evidence file and judges all that it says, by the charter that the reader trusts.
+    /// Opens an evidence file and judges all that it says, by the charters that the reader trusts.
     ///
     /// # Errors
     /// When anything in it does not hold.
-    pub fn judge(file: &[u8], trusted: &Charter) -> Result<Self, EvidenceError> {
+    pub fn judge(file: &[u8], reader: Reader<'_>) -> Result<Self, EvidenceError> {
         let (signed, evidence) = read(file)?;
-        let charters = open_charters(&evidence, trusted)?;
+        let charters = open_charters(&evidence, reader)?;
         let damaged = |error: NotProven| EvidenceError::Damaged(error.to_string());
         let accuser = agency("name of the accuser", &evidence.accuser).map_err(damaged)?;
         check_signature(&signed, &evidence, &accuser, &charters)?;
@@ -139,7 +154,7 @@ impl Opened {
             })
         });
         let statements = judged.collect::<Result<_, _>>()?;
-        Ok(Self { accuser, made_at: evidence.made_at, statements })
+        Ok(Self { accuser, made_at: evidence.made_at, charter_version: charters.newest().version, statements })
     }
 }
 
@@ -170,27 +185,27 @@ fn read(file: &[u8]) -> Result<(wire::SignedEvidence, wire::Evidence), EvidenceE
     Ok((signed, evidence))
 }
 
-/// The chain of charters in the file. The reader's charter must be one of them, or the successor of the last.
-fn open_charters(evidence: &wire::Evidence, trusted: &Charter) -> Result<Charters, EvidenceError> {
+/// The chain of charters in the file, with those that the reader has after it. The charter that the reader trusts must be one of them.
+fn open_charters(evidence: &wire::Evidence, reader: Reader<'_>) -> Result<Charters, EvidenceError> {
+    let trusted = reader.charters.last().ok_or(EvidenceError::NoCharter)?;
     let other = || EvidenceError::OtherCharter { federation: trusted.federation.clone(), version: trusted.version };
     let (first, later) = evidence.charters.split_first().ok_or_else(other)?;
     let mut charters = Charters::self_signed(first)?;
+    reader.lists.iter().for_each(|list| charters.keep_list(list.clone()));
     for note in later {
         charters.succeed(note)?;
     }
     if let Some(scheme) = trusted.scheme() {
         charters = charters.under(scheme);
     }
-    let same = |charter: &Arc<Charter>| charter.hash == trusted.hash;
-    match charters.version(trusted.version) {
-        Some(charter) if same(charter) => Ok(charters),
-        // The reader's charter may be the successor of the last one in the file.
-        None if trusted.version == charters.newest().version + 1
-            && trusted.predecessor == Some(charters.newest().hash) =>
-        {
-            charters.succeed(trusted.note())?;
-            Ok(charters)
+    for charter in reader.charters {
+        let newest = charters.newest();
+        if charter.version == newest.version + 1 && charter.predecessor == Some(newest.hash) {
+            charters.succeed(charter.note())?;
         }
+    }
+    match charters.version(trusted.version) {
+        Some(charter) if charter.hash == trusted.hash => Ok(charters),
         _ => Err(other()),
     }
 }

@@ -79,7 +79,10 @@ impl Node {
         match extended.succeed(note) {
             Ok(_) => {}
             Err(CharterTrustError::Rival(rival)) => return Adoption::Rival(rival.version),
-            Err(CharterTrustError::MissingList { list, .. }) => return Adoption::Lacks(list),
+            Err(CharterTrustError::MissingList { list, .. }) => {
+                self.set_charters(Arc::new(extended));
+                return Adoption::Lacks(list);
+            }
             Err(_) => return Adoption::Not,
         }
         self.set_charters(Arc::new(extended));

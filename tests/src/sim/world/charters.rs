@@ -8,6 +8,7 @@
 //!
 //! Must not know how a charter spreads. The sessions do that.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use data_encoding::{BASE64, HEXLOWER};
@@ -259,32 +260,40 @@ impl World {
         Some(())
     }
 
-    /// An agency reports its keys stolen, and gets new ones. What it and the oversight agencies have stays trusted.
+    /// One or two agencies report their keys stolen, and get new ones. What they and the oversight agencies have stays trusted.
     fn revokes_keys(&mut self) -> Option<()> {
         let has_newest = |id: &AgencyId| self.nodes[id].generation() == self.topology.generation(id);
         let all: Vec<AgencyId> = self.active_agencies().filter(has_newest).collect();
-        let id = self.pick(&all)?;
-        self.revoke_keys_of(&id);
+        let mut reported = BTreeSet::from([self.pick(&all)?]);
+        if self.rng.random_bool(0.5) {
+            reported.extend(self.pick(&all));
+        }
+        self.revoke_keys_of(&reported);
         Some(())
     }
 
-    /// The managers revoke the keys of an agency, which gets new ones.
-    pub(super) fn revoke_keys_of(&mut self, id: &AgencyId) {
-        let before = self.topology.generation(id);
-        let list = self.trusted_list(id, before);
-        let revoked: Vec<String> = list.keys().iter().map(|key| BASE64.encode(key)).collect();
-        let (hash, list_bytes) = (HEXLOWER.encode(&list.hash()), list.text().len());
-        let revocation = RevocationText { agency: id.clone(), keys: revoked, list: hash, list_bytes };
+    /// The managers revoke the keys of these agencies, which get new ones.
+    pub(super) fn revoke_keys_of(&mut self, agencies: &BTreeSet<AgencyId>) {
         let (new_from, [_, until]) = (time(self.now), ALWAYS);
-        let keys = listed_keys(id, before + 1, &new_from, until);
-        self.topology.managers.keep_list(list);
+        let mut changes = Vec::new();
+        for id in agencies {
+            let before = self.topology.generation(id);
+            let list = self.trusted_list(id, before);
+            let revoked: Vec<String> = list.keys().iter().map(|key| BASE64.encode(key)).collect();
+            let (hash, list_bytes) = (HEXLOWER.encode(&list.hash()), list.text().len());
+            let revocation = RevocationText { agency: id.clone(), keys: revoked, list: hash, list_bytes };
+            changes.push((id.clone(), listed_keys(id, before + 1, &new_from, until), revocation));
+            self.topology.managers.keep_list(list);
+            self.topology.generations.insert(id.clone(), before + 1);
+            let after = self.rng.random_range(0..WITHIN);
+            self.schedule(after, Event::Operator(id.clone(), Duty::Rekey(before + 1)));
+        }
         self.sign("revokes", |text| {
-            of(text, id).key = keys;
-            text.revocation.push(revocation);
+            for (id, keys, revocation) in changes {
+                of(text, &id).key = keys;
+                text.revocation.push(revocation);
+            }
         });
-        self.topology.generations.insert(id.clone(), before + 1);
-        let after = self.rng.random_range(0..WITHIN);
-        self.schedule(after, Event::Operator(id.clone(), Duty::Rekey(before + 1)));
     }
 
     /// The list of what stays trusted under an agency's keys of this generation: what is in its own ledger and in those of the oversight agencies.

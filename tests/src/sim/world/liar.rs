@@ -1,9 +1,10 @@
 //! The liar of a run: its choice, and the outcome of its lie.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use sinergi_proto::base::ids::AgencyId;
-use sinergi_proto::transparency::evidence::Opened;
+use sinergi_proto::transparency::evidence::{Opened, Reader};
 
 use super::{LieOutcome, World};
 use crate::sim::liars::{Detection, LieKind};
@@ -91,6 +92,8 @@ fn convinces_a_stranger(accuser: &Node, evidence: &Evidence) -> bool {
         charters: accuser.charters(),
         accusations: vec![evidence.accusation.clone()],
     };
-    let opened = Opened::judge(&file.sign(accuser.entry_key()), accuser.charter());
+    let charters = accuser.charters();
+    let (newest, lists) = ([Arc::clone(charters.newest())], charters.lists().cloned().collect::<Vec<_>>());
+    let opened = Opened::judge(&file.sign(accuser.entry_key()), Reader { charters: &newest, lists: &lists });
     opened.is_ok_and(|opened| opened.statements == [evidence.statement.clone()])
 }
