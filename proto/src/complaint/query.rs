@@ -242,6 +242,12 @@ impl Complaint {
         matches!(self.entries.get(id).map(|known| &known.body), Some(Body::Lodged(_) | Body::Custody { .. }))
     }
 
+    /// Whether an entry that is here was signed under a revoked key, and the list of what stays trusted does not name it.
+    pub fn is_disputed(&self, id: &EntryId) -> bool {
+        let judged = self.entries.get(id).map(|known| &known.judged);
+        matches!(judged, Some(Judged::NoEffect(NoEffect::Disputed { .. })))
+    }
+
     /// The standing of an entry; `None` if it is not here.
     pub fn standing(&self, id: &EntryId) -> Option<Standing> {
         Some(match &self.entries.get(id)?.judged {

@@ -130,7 +130,8 @@ impl Case {
         let reach = if delivered_by.is_some_and(|by| by.is_spent()) { Reach::Adjacent } else { Reach::Relayed };
         let found = self.links(node, reach);
         let source = delivered_by.map(|by| by.peer);
-        let routes = found.of_entry(&entry.author, source, |to| self.given(to), self.complaint.len() > 1);
+        let author = (!self.complaint.is_disputed(&entry.id)).then_some(&entry.author);
+        let routes = found.of_entry(author, source, |to| self.given(to), self.complaint.len() > 1);
         // Only the author must reach everybody: another relay may lead where this node does not.
         let unreachable =
             if delivered_by.is_none() { found.unreachable.into_iter().cloned().collect() } else { Vec::new() };
@@ -180,6 +181,17 @@ impl Case {
         let is_new = |to: &AgencyId| peers.contains(to) && !self.routed.contains_key(to);
         let links = self.links(node, Reach::Relayed).links.into_iter();
         links.filter(|(to, _)| is_new(to)).map(without_history).collect()
+    }
+
+    /// The leaves with disputed entries whose author is adjacent, each with the link to it. The author may not have them, because a thief signed them.
+    pub fn routes_of_disputed(&self, node: RoutingContext<'_>) -> Vec<(LedgerIndex, Route)> {
+        let links = self.links(node, Reach::Adjacent).links;
+        let disputed = self.leaves.iter().filter(|(id, _)| self.complaint.is_disputed(id));
+        let to_author = disputed.filter_map(|(id, leaf)| {
+            let author = &self.complaint.entry(id)?.author;
+            Some((*leaf, without_history((author, *links.get(author)?))))
+        });
+        to_author.collect()
     }
 
     /// The automatic actions that the complaint needs from this node.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use super::record::{JudgedHeader, Record};
 use super::view::View;
 use super::{Batch, Engine, Warning};
+use crate::base::ids::ComplaintId;
 use crate::base::limits;
 use crate::charter::Charters;
 
@@ -74,6 +75,8 @@ impl Engine {
             self.record(Record::Judged(JudgedHeader { version, unfinished: None }), batch);
             return Ok(());
         }
+        let revokes = charters.version(before).is_none_or(|before| before.revocations != charters.newest().revocations);
+        let revokes = revokes || unfinished.is_some();
         let after = unfinished.filter(|_| !is_new);
         let complaints = view.complaints_after(after, COMPLAINTS_A_SLICE)?;
         for complaint in &complaints {
@@ -83,6 +86,9 @@ impl Engine {
                 batch.touched.insert(*complaint);
                 self.note_duties(complaint);
                 self.judge_again.affected += 1;
+                if revokes {
+                    self.route_disputed(complaint, batch);
+                }
             }
         }
         if complaints.is_empty() && self.judge_again.affected > 0 {
@@ -91,5 +97,14 @@ impl Engine {
         let unfinished = complaints.last().copied();
         self.record(Record::Judged(JudgedHeader { version, unfinished }), batch);
         Ok(())
+    }
+
+    /// Sends the disputed entries of a complaint to their authors. An author that did not sign them lacks them, and then all that descends from them
+    /// waits there.
+    fn route_disputed(&mut self, complaint: &ComplaintId, batch: &mut Batch) {
+        let Some(case) = self.cases.get(complaint) else { return };
+        for (leaf, route) in case.routes_of_disputed(self.routing_context()) {
+            self.route_again(leaf, vec![route], batch);
+        }
     }
 }

@@ -173,16 +173,17 @@ impl Routes<'_> {
         raised.map(|(to, access)| Route { to: (*to).clone(), access: *access, history: false }).collect()
     }
 
-    /// The links that a new entry goes over. It does not go back to its author, nor to the peer that delivered it. The complaint's history goes
-    /// before it on a link that is new to the complaint, or may see more of it now than it was `given`.
+    /// The links that a new entry goes over. It does not go back to its author, nor to the peer that delivered it. `author` is `None` if a thief may have
+    /// signed the entry under a revoked key: the owner of the key may not have it, and needs it for what descends from it. The complaint's history
+    /// goes before the entry on a link that is new to the complaint, or may see more of it now than it was `given`.
     pub fn of_entry(
         &self,
-        author: &AgencyId,
+        author: Option<&AgencyId>,
         source: Option<&AgencyId>,
         given: impl Fn(&AgencyId) -> Option<Access>,
         has_history: bool,
     ) -> Vec<Route> {
-        let links = self.links.iter().filter(|(to, _)| **to != author && Some(**to) != source);
+        let links = self.links.iter().filter(|(to, _)| Some(**to) != author && Some(**to) != source);
         let route = |(to, access): (&&AgencyId, &Access)| {
             let history = has_history && given(to) < Some(*access);
             Route { to: (*to).clone(), access: *access, history }

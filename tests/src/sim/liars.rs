@@ -42,6 +42,7 @@ mod shows_two_ledgers;
 mod signs_for_others;
 mod splits_two_groups;
 mod spoils_envelopes;
+mod steals_a_key;
 mod told;
 mod withholds_from_an_observer;
 
@@ -100,7 +101,7 @@ pub struct SwitchedOff {
 const FOUND: &str = "every_lie_is_found";
 
 /// The lies that ordinary seeds draw.
-pub const SWITCHED_ON: [&LieKind; 28] = [
+pub const SWITCHED_ON: [&LieKind; 29] = [
     &back_dates::KIND,
     &cursors_go_back::KIND,
     &cursors_leave_a_gap::KIND,
@@ -128,6 +129,7 @@ pub const SWITCHED_ON: [&LieKind; 28] = [
     &shows_two_ledgers::KIND,
     &signs_for_others::KIND,
     &spoils_envelopes::KIND,
+    &steals_a_key::KIND,
     &withholds_from_an_observer::KIND,
 ];
 

@@ -77,6 +77,8 @@ enum Event {
     Timeout(AgencyId),
     Retry(AgencyId),
     Charter,
+    /// The managers revoke the key that the liar has stolen.
+    RevokeStolenKey,
     Operator(AgencyId, Duty),
     Connect(Pair),
     /// A frame arrives. A duplicate takes no room in the transport.
@@ -348,6 +350,7 @@ impl World {
                 self.settle(&id);
             }
             Event::Charter => self.change_charter(),
+            Event::RevokeStolenKey => self.revoke_stolen_key(),
             Event::Operator(id, duty) => self.operator(&id, duty),
             Event::Connect(pair) => self.connect(pair),
             Event::Arrive { connection, to, from, frame, is_copy } => {

@@ -144,7 +144,7 @@ fn an_entry_does_not_go_back_and_history_goes_to_links_that_lack_it() {
     .map(|(id, access)| (agency(id), access));
     let routes = Routes { links: links.iter().map(|(id, access)| (id, *access)).collect(), ..Routes::default() };
     let given = |to: &AgencyId| ["kominfo", "prov-jabar"].contains(&to.as_str()).then_some(Access::Entries);
-    let legs = routes.of_entry(&agency("ksp"), Some(&agency("ombudsman")), given, true);
+    let legs = routes.of_entry(Some(&agency("ksp")), Some(&agency("ombudsman")), given, true);
     let legs: Vec<(&str, bool)> = legs.iter().map(|route| (route.to.as_str(), route.history)).collect();
     assert_eq!(legs, [("kemendagri", true), ("kominfo", false), ("prov-jabar", true)]);
     let raised = |author: &str, source: &str| {
@@ -154,6 +154,6 @@ fn an_entry_does_not_go_back_and_history_goes_to_links_that_lack_it() {
     let more = ("prov-jabar".to_owned(), Access::Public);
     assert_eq!(raised("prov-jabar", "kominfo"), [more], "kominfo was given as much before");
     assert_eq!(raised("ksp", "kominfo"), [("ksp".to_owned(), Access::Entries)], "it was given nothing yet");
-    let first = routes.of_entry(&agency("ksp"), None, |_| None, false);
+    let first = routes.of_entry(Some(&agency("ksp")), None, |_| None, false);
     assert!(first.iter().all(|route| !route.history), "there is no history yet");
 }

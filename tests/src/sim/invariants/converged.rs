@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId};
+use sinergi_proto::complaint::Complaint;
 use sinergi_proto::entry::{Body, CaseAct, ContentClass, Entry};
 use sinergi_proto::wire;
 
@@ -136,8 +137,10 @@ fn check_contents(world: &World, agency: &AgencyId, complaint: ComplaintId) -> R
     for leaf in world.nodes[agency].ledger.leaves.iter().filter(|leaf| of_complaint(&leaf.entry)) {
         let held: Vec<u32> = leaf.contents.iter().map(|content| content.commitment).collect();
         // An author that reads the complaint no longer may lack the order to erase, and keep what the others have erased.
-        let is_erased = world.nodes[agency].ledger.cases[&complaint].complaint.erases(&leaf.entry);
-        if is_erased || world.has_left(&leaf.entry.author) {
+        let case = &world.nodes[agency].ledger.cases[&complaint].complaint;
+        // What was destroyed before the key of the order was revoked does not come back.
+        let is_erased = || case.erases(&leaf.entry) || has_disputed_erasure(case);
+        if is_erased() || world.has_left(&leaf.entry.author) {
             continue;
         }
         let author = &world.nodes[&leaf.entry.author].ledger;
@@ -154,6 +157,11 @@ fn check_contents(world: &World, agency: &AgencyId, complaint: ComplaintId) -> R
         }
     }
     Ok(())
+}
+
+fn has_disputed_erasure(complaint: &Complaint) -> bool {
+    let is_order = |body: &Body| matches!(body, Body::Case { act: CaseAct::Erased { .. }, .. });
+    complaint.timeline().any(|(id, known)| is_order(&known.body) && complaint.is_disputed(&id))
 }
 
 /// An honest peer has confirmed the clock. One liar cannot keep it from being confirmed.

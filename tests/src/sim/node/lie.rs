@@ -19,6 +19,7 @@ use sinergi_proto::wire::{self, Frame, accusation::Finding, entry::Body as Wire}
 use super::disk::Waiter;
 use super::{ANSWER_WITHIN, Effect, Node, State};
 use crate::sim::ledger::Ledger;
+use crate::sim::signatures::Signatures;
 use crate::sim::topology::FEDERATION;
 
 /// One deviation of a node. The default methods are honest.
@@ -56,6 +57,11 @@ pub trait Lie {
     /// Whether the node stops when a peer shows that its ledger was set back or differs.
     fn obeys_rollback_guard(&self) -> bool {
         true
+    }
+
+    /// The agency whose key the liar has stolen, if it has. The managers revoke the key before the faults end.
+    fn victim(&self) -> Option<&AgencyId> {
+        None
     }
 
     /// The honest nodes that must find the lie. Called at the end of the run.
@@ -180,6 +186,11 @@ impl Node {
     /// The lie that the node tells, if any.
     pub fn lie(&self) -> Option<&dyn Lie> {
         self.lie.as_deref()
+    }
+
+    /// How this run signs.
+    pub fn signatures(&self) -> Signatures {
+        self.signatures
     }
 
     /// The node's key for entries and receipts.

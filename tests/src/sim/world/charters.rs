@@ -19,6 +19,7 @@ use sinergi_proto::charter::{
     CharterText, Charters, MemberKind, MemberStatus, MemberText, RevocationText, RulesText, TrustedList,
     TrustedListDraft,
 };
+use sinergi_proto::entry::Place;
 use sinergi_proto::receipt::receipt_id;
 
 use super::{BOOT, Event, MINUTE, World};
@@ -34,6 +35,8 @@ const AGAIN: u64 = 2 * MINUTE;
 const WITHIN: u64 = 30 * MINUTE;
 /// The least time for which replaced keys stay valid.
 const OVERLAP: u64 = 60 * MINUTE;
+/// The time after which the managers revoke a stolen key. The thief goes on after that.
+const STOLEN_KEY_REVOKED: u64 = super::TROUBLE / 2;
 /// The most charters that managers sign in a run.
 const MOST: u32 = 5;
 
@@ -56,6 +59,9 @@ impl World {
         let count = if self.rng.random_ratio(1, 4) { 0 } else { self.rng.random_range(1..=MOST) };
         // A run with a liar has a fixed membership, because the nodes that must find the lie must see all of it.
         let count = if self.plan.lie.is_some() { 0 } else { count };
+        if self.plan.lie.is_some() {
+            self.schedule(STOLEN_KEY_REVOKED, Event::RevokeStolenKey);
+        }
         for _ in 0..count {
             let after = self.rng.random_range(MINUTE..super::TROUBLE - WITHIN);
             self.schedule(after, Event::Charter);
@@ -76,6 +82,21 @@ impl World {
         if changed.is_none() {
             self.changes_rules();
         }
+        self.install_newest();
+    }
+
+    /// The owner of a stolen key has noticed it. The managers revoke the key, and everything that the owner did not write itself is disputed.
+    pub(super) fn revoke_stolen_key(&mut self) {
+        let liar = self.liar.as_ref().and_then(|liar| self.nodes[liar].lie());
+        let Some(victim) = liar.and_then(|lie| lie.victim()).cloned() else {
+            return self.schedule(10 * MINUTE, Event::RevokeStolenKey);
+        };
+        self.revoke_keys_of(&BTreeSet::from([victim]));
+        self.install_newest();
+    }
+
+    /// Some operator installs the newest charter.
+    fn install_newest(&mut self) {
         let active: Vec<AgencyId> = self.active_agencies().collect();
         let first = active[self.rng.random_range(0..active.len())].clone();
         let after = self.rng.random_range(0..WITHIN);
@@ -303,10 +324,17 @@ impl World {
         let public = keys.iter().map(|key| <[u8; 32]>::from(&key.verification_key()));
         let mut draft = TrustedListDraft::new(FEDERATION, id, public);
         let charter = self.topology.charters().newest();
-        let knows = |node: &&Node| node.id == *id || charter.is_oversight(&node.id);
+        // Of a stolen key only the owner knows what it has signed itself.
+        let is_stolen = self.liar.is_some();
+        let knows = |node: &&Node| node.id == *id || (charter.is_oversight(&node.id) && !is_stolen);
         for node in self.nodes.values().filter(knows) {
-            let of_key = node.ledger.leaves.iter().map(|leaf| &leaf.entry);
-            let of_key = of_key.filter(|entry| entry.author == *id && entry.key_id == entry_key);
+            let is_own = |place: Place, index: u64| (place.epoch, place.index.0) == (node.ledger.epoch, index);
+            let of_key = (0..).zip(node.ledger.leaves.iter().map(|leaf| &leaf.entry));
+            let of_key = of_key.filter(|(index, entry)| {
+                let is_genuine = !is_stolen || is_own(entry.place, *index);
+                entry.author == *id && entry.key_id == entry_key && is_genuine
+            });
+            let of_key = of_key.map(|(_, entry)| entry);
             draft.entries.extend(of_key.map(|entry| entry.id));
             draft.receipts.extend(node.ledger.receipts_of(id).map(|ack| receipt_id(&ack.receipt)));
         }
