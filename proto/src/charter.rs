@@ -12,6 +12,7 @@
 mod chain;
 mod revocation;
 mod text;
+mod trust;
 mod trusted_list;
 
 pub use chain::{CharterTrustError, Charters, Rival};

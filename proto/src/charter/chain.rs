@@ -11,8 +11,10 @@ use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
 
-use super::revocation::{ListName, RevocationError, RevokedKeys};
-use super::{Charter, CharterError, TrustedList};
+use super::Charter;
+use super::revocation::{ListName, RevocationError, RevokedKeys, check_keys_of_next};
+use super::text::CharterError;
+use super::trusted_list::TrustedList;
 use crate::base::ids::AgencyId;
 use crate::base::key::Scheme;
 use crate::entry::CharterName;
@@ -146,7 +148,7 @@ impl Charters {
         let newest = Arc::new(charter);
         let by_version = BTreeMap::from([(newest.version, newest.clone())]);
         let charters = Self { by_version, newest, lists: BTreeMap::new(), revoked: Arc::default() };
-        let keys = charters.check_keys_of_next(&charters.newest);
+        let keys = check_keys_of_next(&charters.revoked, &[], &charters.newest);
         keys.map_err(|source| CharterTrustError::Revocation { version: 1, source })?;
         Ok(charters)
     }
@@ -194,7 +196,9 @@ impl Charters {
 
     fn revoked_by(&self, next: &Charter) -> Result<RevokedKeys, CharterTrustError> {
         let version = next.version;
-        self.check_keys_of_next(next).map_err(|source| CharterTrustError::Revocation { version, source })?;
+        let earlier: Vec<&Charter> = self.after(0).map(Arc::as_ref).collect();
+        check_keys_of_next(&self.revoked, &earlier, next)
+            .map_err(|source| CharterTrustError::Revocation { version, source })?;
         let here = |name: &ListName| self.list(&name.hash).filter(|list| list.text().len() == name.bytes).cloned();
         RevokedKeys::of(next, here).map_err(|problem| match problem {
             Ok(list) => CharterTrustError::MissingList { version, list },

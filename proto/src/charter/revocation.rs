@@ -8,14 +8,13 @@
 //! Invariant: a revoked key stays revoked in every later charter. A later charter may name another list for it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
 
-use super::{Charter, Charters, KeyUse, TrustedList};
-use crate::base::ids::{AgencyId, EntryId};
+use super::trusted_list::TrustedList;
+use super::{Charter, KeyUse, Member};
+use crate::base::ids::AgencyId;
 use crate::base::key::{PublicKey, key_id};
-use crate::tlog::checkpoint::{Checkpoint, CheckpointError, CheckpointKeys};
 
 /// The revocation of some keys of an agency.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,10 +81,10 @@ pub enum RevocationError {
 
 /// A revoked key with what stays trusted under it.
 #[derive(Clone, Debug)]
-struct Revoked {
-    key: PublicKey,
+pub(super) struct Revoked {
+    pub(super) key: PublicKey,
     id: u32,
-    list: TrustedList,
+    pub(super) list: TrustedList,
 }
 
 /// The revoked keys of all agencies.
@@ -115,126 +114,55 @@ impl RevokedKeys {
         Ok(Self(revoked))
     }
 
-    fn with_id(&self, agency: &AgencyId, id: u32) -> Option<&Revoked> {
+    /// The revoked key of an agency with this number.
+    pub(super) fn with_id(&self, agency: &AgencyId, id: u32) -> Option<&Revoked> {
         self.0.get(agency)?.iter().find(|revoked| revoked.id == id)
     }
 
-    fn of_agency(&self, agency: &AgencyId) -> &[Revoked] {
+    /// The agencies with revoked keys.
+    pub(super) fn agencies(&self) -> impl Iterator<Item = &AgencyId> {
+        self.0.keys()
+    }
+
+    /// The revoked keys of an agency.
+    pub(super) fn of_agency(&self, agency: &AgencyId) -> &[Revoked] {
         self.0.get(agency).map(Vec::as_slice).unwrap_or_default()
     }
 }
 
-impl Charters {
-    /// Whether an agency disputes an entry that is signed by its key with this number: the key is revoked, and the list of what stays trusted does not
-    /// name the entry. Such an entry proves nothing.
-    pub fn disputes_entry(&self, author: &AgencyId, key_id: u32, entry: &EntryId) -> bool {
-        self.revoked.with_id(author, key_id).is_some_and(|revoked| !revoked.list.has_entry(entry))
-    }
-
-    /// Like [`Self::disputes_entry`], for a receipt by its [id](crate::receipt::receipt_id). The receipt's signature covers the checkpoint in it, so it
-    /// does not matter whether the key of the checkpoint is revoked.
-    pub fn disputes_receipt(&self, receiver: &AgencyId, key_id: u32, receipt: &[u8; 32]) -> bool {
-        self.revoked.with_id(receiver, key_id).is_some_and(|revoked| !revoked.list.has_receipt(receipt))
-    }
-
-    /// Whether a key of an agency is revoked.
-    pub fn is_revoked(&self, agency: &AgencyId, key: &PublicKey) -> bool {
-        self.revoked.of_agency(agency).iter().any(|revoked| revoked.key == *key)
-    }
-
-    /// Whether any key of the agency is revoked.
-    pub fn has_revoked(&self, agency: &AgencyId) -> bool {
-        !self.revoked.of_agency(agency).is_empty()
-    }
-
-    /// The agencies with revoked keys.
-    pub fn revoked_agencies(&self) -> impl Iterator<Item = &AgencyId> {
-        self.revoked.0.keys()
-    }
-
-    /// The keys under which an agency's checkpoints count: those that any version lists and that are not revoked. `None` for an agency that was
-    /// never a member.
-    pub fn checkpoint_keys(&self, agency: &AgencyId) -> Option<CheckpointKeys> {
-        let mut keys = self.checkpoint_keys_until(agency, u64::MAX)?;
-        let is_good = |key: &PublicKey| !self.is_revoked(agency, key);
-        keys.statement.retain(is_good);
-        keys.time.retain(is_good);
-        Some(keys)
-    }
-
-    /// Opens a checkpoint of an agency. One under a revoked key counts only if it is an anchor of the list that goes with the key. The time of such an
-    /// anchor does not count.
-    ///
-    /// # Errors
-    /// When the agency never was a member, the note does not verify, or it does not count.
-    pub fn open_checkpoint(&self, note: &[u8], agency: &AgencyId) -> Result<Checkpoint, CheckpointError> {
-        let federation = &self.newest().federation;
-        let trusted = self.checkpoint_keys(agency).ok_or_else(|| CheckpointError::Stranger(agency.clone()))?;
-        let opened = Checkpoint::open(note, federation, agency, &trusted);
-        if opened.is_ok() || !self.has_revoked(agency) {
-            return opened;
+/// Checks the keys of a charter that follows `earlier`, all versions before it. `revoked` are the keys that the newest of them revokes.
+///
+/// # Errors
+/// The first rule that it breaks.
+pub(super) fn check_keys_of_next(
+    revoked: &RevokedKeys,
+    earlier: &[&Charter],
+    next: &Charter,
+) -> Result<(), RevocationError> {
+    for (agency, revoked) in &revoked.0 {
+        if let Some(Revoked { id, .. }) = revoked.iter().find(|revoked| !next.revokes(agency, &revoked.key)) {
+            return Err(RevocationError::TakenBack { agency: agency.clone(), key: *id });
         }
-        let by_any_key = self.open_by_any_key(note, agency)?;
-        if self.is_anchor(agency, &by_any_key) {
-            return Ok(Checkpoint { seconds: None, ..by_any_key });
-        }
-        opened
     }
-
-    /// Opens a checkpoint of an agency under any key that it ever had, revoked or not. The caller has something else that makes it count.
-    ///
-    /// # Errors
-    /// When the agency never was a member, or the note does not verify.
-    pub fn open_by_any_key(&self, note: &[u8], agency: &AgencyId) -> Result<Checkpoint, CheckpointError> {
-        let stranger = || CheckpointError::Stranger(agency.clone());
-        let keys = self.checkpoint_keys_until(agency, u64::MAX).ok_or_else(stranger)?;
-        Checkpoint::open(note, &self.newest().federation, agency, &keys)
-    }
-
-    /// The entry key of an agency under which it may have signed an entry, in any version. A revoked one is found as well.
-    pub fn any_entry_key(&self, agency: &AgencyId, id: u32) -> Option<&PublicKey> {
-        let key = self.after(0).find_map(|charter| charter.entry_key(agency, id))?;
-        Some(&key.public)
-    }
-
-    fn is_anchor(&self, agency: &AgencyId, checkpoint: &Checkpoint) -> bool {
-        let names = |anchor: &super::Anchor| {
-            anchor.agency == *agency
-                && (anchor.epoch, anchor.size, anchor.root) == (checkpoint.epoch, checkpoint.size, checkpoint.root)
+    for Revocation { agency, keys, .. } in &next.revocations {
+        let lists = |member: &Member, key: &PublicKey| member.keys.iter().any(|listed| listed.public == *key);
+        let is_known = |key: &&PublicKey| {
+            let mut members = earlier.iter().filter_map(|charter| charter.member(agency));
+            members.any(|member| lists(member, key))
         };
-        self.revoked.of_agency(agency).iter().any(|revoked| revoked.list.anchors().iter().any(names))
-    }
-
-    /// Checks the keys of a charter that follows the newest one.
-    pub(super) fn check_keys_of_next(&self, next: &Charter) -> Result<(), RevocationError> {
-        for (agency, revoked) in &self.revoked.0 {
-            let again = |key: &PublicKey| next.revokes(agency, key);
-            if let Some(Revoked { id, .. }) = revoked.iter().find(|revoked| !again(&revoked.key)) {
-                return Err(RevocationError::TakenBack { agency: agency.clone(), key: *id });
-            }
+        if let Some(key) = keys.iter().find(|key| !is_known(key)) {
+            return Err(RevocationError::UnknownKey { agency: agency.clone(), key: key_id(key) });
         }
-        for Revocation { agency, keys, .. } in &next.revocations {
-            if let Some(key) = keys.iter().find(|key| !self.listed(agency, key)) {
-                return Err(RevocationError::UnknownKey { agency: agency.clone(), key: key_id(key) });
-            }
-        }
-        for member in next.members() {
-            let all = || self.after(0).map(Arc::as_ref).chain([next]);
-            let earlier = |id: u32| all().find_map(|charter| charter.entry_key(&member.id, id));
-            let entry_keys = member.keys.iter().filter(|key| key.key_use == KeyUse::Entry);
-            let mut others = entry_keys.filter(|key| earlier(key.id).is_some_and(|other| other.public != key.public));
-            if let Some(key) = others.next() {
-                return Err(RevocationError::SameNumber { agency: member.id.clone(), key: key.id });
-            }
-        }
-        Ok(())
     }
-
-    /// Whether any version lists this key for the agency.
-    fn listed(&self, agency: &AgencyId, key: &PublicKey) -> bool {
-        let mut members = self.after(0).filter_map(|charter| charter.member(agency));
-        members.any(|member| member.keys.iter().any(|listed| listed.public == *key))
+    for member in next.members() {
+        let with_number = |id: u32| earlier.iter().chain([&next]).find_map(|charter| charter.entry_key(&member.id, id));
+        let entry_keys = member.keys.iter().filter(|key| key.key_use == KeyUse::Entry);
+        let mut others = entry_keys.filter(|key| with_number(key.id).is_some_and(|other| other.public != key.public));
+        if let Some(key) = others.next() {
+            return Err(RevocationError::SameNumber { agency: member.id.clone(), key: key.id });
+        }
     }
+    Ok(())
 }
 
 impl Charter {

@@ -1,5 +1,7 @@
 //! The charter: the texts that parse, and the rules of trust.
 
+mod revocations;
+
 use super::{Charter, CharterError, CharterText, CharterTrustError, Charters, MemberStatus, Rival, Rules, RulesText};
 use crate::base::ids::AgencyId;
 use crate::base::limits;

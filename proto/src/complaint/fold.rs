@@ -18,11 +18,11 @@ use super::NoEffect;
 use super::case::{CaseEntry, CaseState};
 use super::case_history::CaseHistory;
 use super::custody::{Actor, CustodyState};
+use super::known_entry::{EntryView, Judged, KnownEntry};
 use super::timeline::Timeline;
-use crate::base::clock::HybridClock;
 use crate::base::ids::{AgencyId, ComplaintId, EntryId};
 use crate::charter::{Charter, Charters};
-use crate::entry::{Body, CaseAct, Commitment, ContentClass, CustodyAct, Entry, Lodged, Place};
+use crate::entry::{Body, CaseAct, Commitment, ContentClass, CustodyAct, Entry, Lodged};
 
 /// One complaint with all its entries.
 #[derive(Clone, Debug)]
@@ -67,47 +67,6 @@ pub(super) struct Notices {
     pub(super) formerly_offered: BTreeSet<AgencyId>,
     /// Custody entries that are disputed, or act on one that is.
     pub(super) disputed: BTreeSet<EntryId>,
-}
-
-/// An entry as the fold keeps it.
-#[derive(Clone, Debug)]
-pub struct KnownEntry {
-    /// The entry's author.
-    pub author: AgencyId,
-    /// The entry's clock.
-    pub clock: HybridClock,
-    /// The leaf that it takes in its author's ledger.
-    pub place: Place,
-    /// The number of its author's key that signed it.
-    pub key_id: u32,
-    /// The charter that it names.
-    pub charter: Arc<Charter>,
-    /// The entry's parents.
-    pub parents: Vec<EntryId>,
-    /// The entry's body.
-    pub body: Body,
-    /// The commitments to its contents.
-    pub commitments: Vec<Commitment>,
-    /// The judgement on the state that its basis left. It never changes.
-    pub(super) judged: Judged,
-    /// The custody entries with effect that act on it, in the order in which they win.
-    pub(super) children: Vec<EntryId>,
-    /// Whether a receipt shows that it was made when it says.
-    pub(super) is_witnessed: bool,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Judged {
-    /// A custody entry with effect: the state after it, and its depth in the tree of bases.
-    Custody { state: CustodyState, depth: usize },
-    /// A case entry that its author was allowed to make.
-    Case,
-    /// A receipt that makes a custody entry witnessed.
-    Witness,
-    /// An entry without effect.
-    NoEffect(NoEffect),
-    /// An entry whose body this version does not act on.
-    Kept,
 }
 
 /// The result of an insertion.
@@ -457,50 +416,6 @@ impl Complaint {
     }
 }
 
-/// An entry that the fold reads: one that arrives, or one that it kept.
-#[derive(Clone, Copy)]
-struct EntryView<'a> {
-    id: EntryId,
-    author: &'a AgencyId,
-    clock: HybridClock,
-    place: Place,
-    key_id: u32,
-    parents: &'a [EntryId],
-    body: &'a Body,
-    commitments: &'a [Commitment],
-}
-
-impl<'a> EntryView<'a> {
-    fn of(entry: &'a Entry) -> Self {
-        let Entry { id, author, clock, place, key_id, parents, body, commitments, .. } = entry;
-        Self { id: *id, author, clock: *clock, place: *place, key_id: *key_id, parents, body, commitments }
-    }
-
-    fn of_known(id: EntryId, known: &'a KnownEntry) -> Self {
-        let KnownEntry { author, clock, place, key_id, parents, body, commitments, .. } = known;
-        Self { id, author, clock: *clock, place: *place, key_id: *key_id, parents, body, commitments }
-    }
-
-    fn judged_as(self, judged: Judged, charter: &Arc<Charter>) -> KnownEntry {
-        KnownEntry {
-            author: self.author.clone(),
-            clock: self.clock,
-            place: self.place,
-            key_id: self.key_id,
-            charter: Arc::clone(charter),
-            parents: self.parents.to_vec(),
-            body: match self.body {
-                Body::Proven(proven) => Body::Proven(Arc::new(proven.without_receipt())),
-                body => body.clone(),
-            },
-            commitments: self.commitments.to_vec(),
-            judged,
-            children: Vec::new(),
-            is_witnessed: false,
-        }
-    }
-}
-
 /// What an entry changes.
 enum Effect {
     Custody,
@@ -568,15 +483,5 @@ fn known_depth(entries: &LiteMap<EntryId, Box<KnownEntry>>, id: &EntryId) -> Opt
     match entries.get(id)?.judged {
         Judged::Custody { depth, .. } => Some(depth),
         _ => None,
-    }
-}
-
-impl KnownEntry {
-    /// The custody after this entry, if it is a custody entry with effect.
-    pub fn custody(&self) -> Option<&CustodyState> {
-        match &self.judged {
-            Judged::Custody { state, .. } => Some(state),
-            _ => None,
-        }
     }
 }

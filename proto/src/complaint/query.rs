@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::fold::{Judged, KnownEntry, ancestors_of};
+use super::fold::ancestors_of;
+use super::known_entry::{Judged, KnownEntry};
 use super::timeline::Timeline;
 use super::{CaseState, Complaint, CustodyState, NoEffect, SetDigest};
 use crate::base::clock::HybridClock;
@@ -246,6 +247,12 @@ impl Complaint {
     pub fn is_disputed(&self, id: &EntryId) -> bool {
         let judged = self.entries.get(id).map(|known| &known.judged);
         matches!(judged, Some(Judged::NoEffect(NoEffect::Disputed { .. })))
+    }
+
+    /// Whether an entry is disputed, or was made under a custody entry that is or that acts on one.
+    pub fn rests_on_disputed(&self, entry: &Entry) -> bool {
+        let is_of_disputed = |basis: EntryId| self.notices.disputed.contains(&basis);
+        self.is_disputed(&entry.id) || entry.body.basis().is_some_and(is_of_disputed)
     }
 
     /// The standing of an entry; `None` if it is not here.

@@ -10,7 +10,7 @@
 
 use std::collections::BTreeSet;
 
-use super::fold::{Judged, KnownEntry};
+use super::known_entry::{Judged, KnownEntry};
 use super::{Complaint, CustodyState, NotWitnessed};
 use crate::base::ids::{AgencyId, EntryId};
 use crate::base::limits;

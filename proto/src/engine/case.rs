@@ -86,6 +86,13 @@ impl Case {
         self.complaint.insert(entry, charters).path_changed_from.is_some()
     }
 
+    /// Judges all entries again under newer charters. Readers may be fewer now and more again later, so from now on every link counts as given nothing: it
+    /// is owed the whole complaint with the next entry.
+    pub fn judge_again(&mut self, charters: &Charters) {
+        self.complaint = self.complaint.under(charters);
+        self.given = LiteMap::new();
+    }
+
     /// Second step of a leaf: records its index, the peer that delivered it and its routes. Returns whether the leaf is new.
     pub fn place(&mut self, index: LedgerIndex, entry: &Entry, header: &LeafHeader) -> bool {
         if self.leaves.is_empty() {
@@ -105,7 +112,10 @@ impl Case {
             let is_behind = |to: &AgencyId| *to == entry.author || header.from.as_ref() == Some(to);
             lower(&mut self.given, &header.routes, is_behind);
         }
-        raise(&mut self.given, &header.routes);
+        // What was given because of a thief's offer may have been withheld again since.
+        if !self.complaint.rests_on_disputed(entry) {
+            raise(&mut self.given, &header.routes);
+        }
         raise(&mut self.routed, &header.routes);
         self.leaves.insert(entry.id, index).is_none()
     }

@@ -108,7 +108,7 @@ impl CaseCache {
         let mut judged = Vec::new();
         for (id, kept) in &mut self.kept {
             if kept.case.complaint.may_change_under(charters) {
-                kept.case.complaint = kept.case.complaint.under(charters);
+                kept.case.judge_again(charters);
                 judged.push(*id);
             }
         }

@@ -212,7 +212,9 @@ impl Ledger {
     /// Sets the charters that the node uses from now on.
     pub fn set_charters(&mut self, charters: Arc<Charters>) {
         for case in self.cases.values_mut() {
-            case.complaint = case.complaint.under(&charters);
+            if case.complaint.may_change_under(&charters) {
+                case.judge_again(&charters);
+            }
         }
         self.charters = charters;
     }

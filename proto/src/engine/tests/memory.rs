@@ -66,7 +66,7 @@ impl Memory {
     pub(super) fn learn(&mut self, charters: &Charters) {
         self.charters = charters.clone();
         for case in self.cases.values_mut() {
-            case.complaint = case.complaint.under(charters);
+            case.judge_again(charters);
         }
     }
 

@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::charter::MemberStatus;
-use crate::complaint::fold::Judged;
+use crate::complaint::known_entry::Judged;
 use crate::complaint::{KnownEntry, Phase};
 use crate::entry::content::reply_code_hash;
 use crate::fixture::DAY;
