@@ -28,6 +28,7 @@ mod phase;
 mod query;
 mod timeline;
 mod witness;
+mod word;
 
 pub use case::{ArchiveProposal, CaseEntry, CaseState};
 pub use command::{Command, NewOffer};
@@ -35,7 +36,7 @@ pub use custody::{Actor, CustodyState, Offer};
 pub use decide::{Author, Declined, arrival, decide, recall_to_answer};
 pub use digest::SetDigest;
 pub use fold::{Complaint, Inserted, KnownEntry};
-pub use no_effect::{NoEffect, NotWitnessed};
+pub use no_effect::{NoEffect, NotHeard, NotWitnessed};
 pub use phase::Phase;
 pub use query::Standing;
 

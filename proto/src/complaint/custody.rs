@@ -6,9 +6,10 @@
 //! differences on. So honest nodes fork only if a network partition lasts longer than `answer_by`, or if supervisor and holder act at the
 //! same time.
 
-use super::no_effect::{NoEffect, margin_after};
+use super::no_effect::{NoEffect, NotHeard, margin_after};
 use crate::base::ids::{AgencyId, EntryId};
 use crate::charter::{Charter, MemberStatus};
+use crate::citizen::Reply;
 use crate::entry::{CaseAct, CustodyAct};
 use crate::wire::{Deadline, ReplyWord};
 
@@ -97,12 +98,8 @@ impl CustodyState {
             | CaseAct::Resolved { .. }
             | CaseAct::ArchiveProposed { .. }
             | CaseAct::Linked { .. } => self.require_holder(actor),
-            CaseAct::Replied { word: ReplyWord::Dissatisfied, .. } if actor.author != intake => {
-                if self.oversees(intake, actor) { Ok(()) } else { Err(NoEffect::NotIntake { intake: intake.clone() }) }
-            }
-            CaseAct::Replied { .. } | CaseAct::Closed { .. } | CaseAct::EraseProposed { .. } => {
-                require_intake(intake, actor)
-            }
+            CaseAct::Replied(reply) => self.require_carrier(reply, intake, actor),
+            CaseAct::Closed { .. } | CaseAct::EraseProposed { .. } => require_intake(intake, actor),
             CaseAct::ArchiveApproved { .. } | CaseAct::ArchiveRefused { .. } => {
                 self.require_second_of_archive(intake, actor)
             }
@@ -122,6 +119,21 @@ impl CustodyState {
                 }
                 require_active(to, actor)
             }
+        }
+    }
+
+    /// Checks the author of a reply. The citizen's signed word may come through others than the intake agency, so that it cannot be withheld.
+    /// Without a signature, others can only reopen a case that the intake agency closed on its own word.
+    fn require_carrier(&self, reply: &Reply, intake: &AgencyId, actor: Actor<'_>) -> Result<(), NoEffect> {
+        let (charter, author) = (actor.charter, actor.author);
+        let may = match reply.signature {
+            Some(_) => charter.supervises(author, intake) || charter.is_oversight(author),
+            None => reply.word.says == ReplyWord::Dissatisfied && self.oversees(intake, actor),
+        };
+        match (author == intake || may, reply.signature) {
+            (true, _) => Ok(()),
+            (false, Some(_)) => Err(NoEffect::NotHeard(NotHeard::NotCarrier { intake: intake.clone() })),
+            (false, None) => Err(NoEffect::NotIntake { intake: intake.clone() }),
         }
     }
 

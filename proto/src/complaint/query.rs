@@ -120,6 +120,18 @@ impl Complaint {
         Readers { participants: &self.participants, disclosed_to: &self.notices.disclosed_to }
     }
 
+    /// The entry that the citizen's next word is about: the newest answer, or the end of a case that nobody answered. `None`: there is neither.
+    pub fn answer_to_reply(&self) -> Option<EntryId> {
+        let ends = |known: &KnownEntry| {
+            matches!(&known.body, Body::Case { act: CaseAct::Closed { .. } | CaseAct::ArchiveApproved { .. }, .. })
+        };
+        let end = || {
+            let newest_first = self.order.iter().rev().map(|(_, id)| *id);
+            newest_first.filter(|id| ends(&self.entries[id])).find(|id| self.standing(id) == Some(Standing::Effective))
+        };
+        self.case().newest_answer.map(|(_, answer)| answer).or_else(end)
+    }
+
     /// The proposals to erase that have effect and were not approved.
     pub fn erase_proposals(&self) -> BTreeSet<EntryId> {
         let mut open = BTreeSet::new();
