@@ -6,6 +6,7 @@
 //! - a case entry never moves custody;
 //! - only the work of the holder at that point of the custody path moves the case;
 //! - a case is closed with a true cause only: by the citizen's word, by a silence that lasted, or by the intake agency's own word (`self_closed`);
+//! - a case that was reopened is closed only after a new answer;
 //! - no word of the citizen has effect after one with a higher or equal number, so none can be shown again.
 
 use super::no_effect::{NoEffect, NotHeard};
@@ -215,6 +216,11 @@ impl CaseState {
         self.reopened = self.reopened.saturating_add(1);
     }
 
+    /// Whether the case was reopened and not answered since. The intake agency cannot close it over the citizen's word then.
+    fn awaits_answer(&self) -> bool {
+        self.reopened_by.is_some_and(|by| self.newest_answer.is_none_or(|answer| answer < by))
+    }
+
     /// Whether the case was neither answered nor reopened after this answer. It may be one without effect, because it crossed with an acceptance.
     fn is_last(&self, answer: &TimelineKey) -> bool {
         self.newest_answer.is_none_or(|newest| newest <= *answer) && self.reopened_by.is_none_or(|by| by < *answer)
@@ -234,7 +240,7 @@ impl CaseState {
                         && entry.clock.millis() >= millis.saturating_add(entry.rules.silence_millis())
                 })
             }
-            Ok(CloseCause::OwnWord) => ground.is_none(),
+            Ok(CloseCause::OwnWord) => ground.is_none() && !self.awaits_answer(),
             Ok(CloseCause::Silence | CloseCause::Unspecified) | Err(_) => false,
         };
         if !is_true {

@@ -34,6 +34,7 @@ mod receipts_for_another_leaf;
 mod receipts_name_a_wrong_leaf;
 mod receipts_without_a_checkpoint;
 mod refuses_what_is_unwelcome;
+mod replays_a_word;
 mod resolves_after_handing_over;
 mod rewrites_an_entry;
 mod sets_itself_back;
@@ -44,6 +45,7 @@ mod splits_two_groups;
 mod spoils_envelopes;
 mod told;
 mod withholds_from_an_observer;
+mod withholds_the_citizens_word;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -100,7 +102,7 @@ pub struct SwitchedOff {
 const FOUND: &str = "every_lie_is_found";
 
 /// The lies that ordinary seeds draw.
-pub const SWITCHED_ON: [&LieKind; 28] = [
+pub const SWITCHED_ON: [&LieKind; 30] = [
     &back_dates::KIND,
     &cursors_go_back::KIND,
     &cursors_leave_a_gap::KIND,
@@ -121,6 +123,7 @@ pub const SWITCHED_ON: [&LieKind; 28] = [
     &receipts_for_another_leaf::KIND,
     &receipts_name_a_wrong_leaf::KIND,
     &receipts_without_a_checkpoint::KIND,
+    &replays_a_word::KIND,
     &resolves_after_handing_over::KIND,
     &rewrites_an_entry::KIND,
     &sets_itself_back::KIND,
@@ -129,6 +132,7 @@ pub const SWITCHED_ON: [&LieKind; 28] = [
     &signs_for_others::KIND,
     &spoils_envelopes::KIND,
     &withholds_from_an_observer::KIND,
+    &withholds_the_citizens_word::KIND,
 ];
 
 /// The lies that this protocol cannot withstand. A test checks that the seed of each still shows the failure.

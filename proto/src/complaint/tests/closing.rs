@@ -208,6 +208,23 @@ fn the_own_word_has_no_ground_and_no_other_cause_closes() {
 }
 
 #[test]
+fn a_case_that_was_reopened_is_closed_only_after_a_new_answer() {
+    let federation = Federation::new();
+    let intake = federation.node("ombudsman");
+    for code in [REPLY_CODE, ""] {
+        let (mut case, _) = answered(&federation);
+        case.take(intake.closes(&case, CloseCause::OwnWord));
+        case.take(intake.replies(&case, ReplyWord::Dissatisfied, code));
+        case.take(federation.node("kominfo").progresses(&case));
+        let over = intake.closes(&case, CloseCause::OwnWord);
+        assert_eq!(without_effect(&mut case, over), NoEffect::UntrueCause);
+        case.take(federation.node("kominfo").resolves(&case));
+        case.take(intake.closes(&case, CloseCause::OwnWord));
+        assert_eq!((case.complaint.case().phase, case.complaint.case().self_closed), (Phase::Closed, true));
+    }
+}
+
+#[test]
 fn a_case_that_has_ended_is_not_closed_again() {
     let federation = Federation::new();
     let (mut case, _) = answered(&federation);

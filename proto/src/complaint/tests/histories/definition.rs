@@ -271,7 +271,10 @@ impl Talk {
                     && *entry == ground
                     && known.clock.millis().checked_sub(*millis).is_some_and(|since| since >= silence)
             }
-            (3, _, None) => true,
+            (3, _, None) => {
+                let turn = |said: &&Said| matches!(said, Said::Answer { .. } | Said::Reopening { .. });
+                !matches!(self.said.iter().rev().find(turn), Some(Said::Reopening { .. }))
+            }
             _ => false,
         };
         (!is_true).then_some(NoEffect::UntrueCause)
