@@ -110,6 +110,13 @@ impl Complaint {
         self.notices.erased.contains(&entry.id) || of_erased
     }
 
+    /// The entries whose contents are, or must be, destroyed, also those that are not here. Disclosed copies of their contents are among them.
+    pub fn erased_entries(&self) -> impl Iterator<Item = EntryId> {
+        let is_copy = |id: &EntryId| !self.notices.erased.contains(id) && self.is_erased(id);
+        let copies = self.entries.iter().map(|(id, _)| *id).filter(is_copy);
+        self.notices.erased.iter().copied().chain(copies)
+    }
+
     /// Whether any content is, or must be, destroyed.
     pub fn has_erasures(&self) -> bool {
         !self.notices.erased.is_empty()

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
+use super::batch::Destroy;
 use super::record::{External, LeafHeader};
 use crate::base::ids::{AgencyId, EntryId, LedgerIndex};
 use crate::base::limits;
@@ -198,6 +199,12 @@ impl Case {
     pub fn arrival(&self, own: &AgencyId) -> Option<wire::entry::Body> {
         let offer = self.complaint.custody().offer.as_ref()?.entry;
         self.relayed.contains(&offer).then(|| complaint::arrival(&self.complaint, &offer, own))?
+    }
+
+    /// The contents to destroy, in the present ledger and in those of earlier epochs. An entry that is not here may be in an earlier one.
+    pub fn to_destroy(&self) -> impl Iterator<Item = Destroy> {
+        let here = self.erased_leaves().map(Destroy::Contents);
+        here.chain(self.complaint.erased_entries().map(Destroy::EarlierContents))
     }
 
     /// The leaves whose contents are to be destroyed.
