@@ -237,6 +237,11 @@ impl Complaint {
         ancestors_of(&self.entries, parents)
     }
 
+    /// The authors of the entries that are here.
+    pub fn authors(&self) -> impl Iterator<Item = &AgencyId> {
+        self.written.iter().map(|(author, _)| author)
+    }
+
     /// Number of entries that an agency wrote in this complaint.
     pub fn written_by(&self, author: &AgencyId) -> usize {
         self.written.get(author).copied().unwrap_or(0)
