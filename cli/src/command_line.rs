@@ -5,8 +5,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    audit, charter, complaint, config, confirm, evidence, init, ledger, outbox, peer, pki, receipt, recover, refused,
-    run, status,
+    audit, charter, citizen, complaint, config, confirm, evidence, init, ledger, outbox, peer, pki, receipt, recover,
+    refused, run, status,
 };
 use crate::demo::{self, DemoArgs};
 use crate::failure::Failure;
@@ -75,6 +75,9 @@ pub enum Command {
     Evidence(evidence::Command),
     /// Print or check a citizen's receipt: the proof that a complaint was lodged
     Receipt(receipt::ReceiptArgs),
+    /// Draw a citizen's key and sign words with it, without a node
+    #[command(subcommand)]
+    Citizen(citizen::Command),
 }
 
 /// Runs a command.
@@ -97,6 +100,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Ledger(command) => block_on(ledger::run(command, &context)),
         Command::Audit(args) => block_on(audit::run(args, &context)),
         Command::Evidence(command) => block_on(evidence::run(command, &context)),
+        Command::Citizen(command) => citizen::run(command, &context),
         Command::Receipt(args) => block_on(receipt::run(&args, &context)),
     }
 }

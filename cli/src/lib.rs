@@ -19,6 +19,7 @@
 //! | [`words`], [`when`], [`text`] | arguments: codes, times, texts |
 //! | [`failure`] | the failure of a command: exit code, message, causes, advice |
 //! | [`client`], [`lodging`] | the connection to a running node; lodging many complaints in one call |
+//! | [`citizen`] | reply codes, signed words and their QR codes |
 //! | [`safe`] | makes foreign text safe for a terminal |
 //! | [`view`], [`output`] | the stable documents that `--output json` prints; tables and terminals |
 //! | [`import`] | reads complaints from files of other systems |
@@ -26,6 +27,7 @@
 //! | [`demo`] | a whole federation on this machine; tests build their federations with its parts |
 
 pub mod charter;
+pub mod citizen;
 pub mod client;
 pub mod command_line;
 pub mod commands;

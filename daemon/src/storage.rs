@@ -10,6 +10,8 @@
 //!    |-- signed_leaves      reads leaves with their authors' signatures
 //!    `-- outbox             reads the items that a link has to send   <- leaf_cache: the newest leaves, in memory
 //!
+//! ledger.epoch-N/  the ledgers of earlier epochs   <- earlier_epochs: overwrites erased texts there
+//!
 //! charters           the trusted charters: files, and the chain in memory
 //! keys               the signing keys: files
 //! ```
@@ -17,6 +19,7 @@
 pub mod charters;
 pub mod complaint_loader;
 pub mod derivation;
+pub mod earlier_epochs;
 pub mod keys;
 pub mod leaf_cache;
 pub mod ledger;

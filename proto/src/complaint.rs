@@ -29,6 +29,7 @@ mod phase;
 mod query;
 mod timeline;
 mod witness;
+mod word;
 
 pub use case::{ArchiveProposal, CaseEntry, CaseState};
 pub use command::{Command, NewOffer};
@@ -37,7 +38,7 @@ pub use decide::{Author, Declined, arrival, decide, recall_to_answer};
 pub use digest::SetDigest;
 pub use fold::{Complaint, Inserted};
 pub use known_entry::KnownEntry;
-pub use no_effect::{NoEffect, NotWitnessed};
+pub use no_effect::{NoEffect, NotHeard, NotWitnessed};
 pub use phase::Phase;
 pub use query::Standing;
 

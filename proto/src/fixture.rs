@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `fixture.rs` | nodes that write entries, and a node's view of a complaint |
 //! | [`charter`] | the charter of the federation and its keys |
+//! | [`citizen`] | the citizen of a complaint and its words |
 //! | [`ledger`] | the ledger of an agency, as the agency shows it |
 //!
 //! Invariants:
@@ -11,11 +12,13 @@
 //! - an entry follows the rules unless the test changes its clock, basis, parents or bytes.
 
 mod charter;
+mod citizen;
 pub(crate) mod ledger;
 
 pub(crate) use charter::{
     charter_text, manager, manager_key, member, member_key, member_of, revoking, signed_by, successor_text, written,
 };
+pub(crate) use citizen::{OTHER_CODE, REPLY_CODE, code};
 
 use std::sync::Arc;
 
@@ -37,7 +40,7 @@ use crate::charter::{
 };
 use crate::complaint::{Complaint, Inserted, Standing};
 use crate::engine::PeerQuotas;
-use crate::entry::content::{Content, reply_code_hash};
+use crate::entry::content::Content;
 use crate::entry::{CharterName, ContentClass, Entry, EntryDraft, OwnBatch, Place, Signed, signed_bytes};
 use crate::receipt::item_receipt;
 use crate::tlog::note::{self, NoteKey, NoteKeyUse};
@@ -61,8 +64,6 @@ pub(crate) const QUOTAS: PeerQuotas = PeerQuotas {
     refused_records_a_day: 1_000,
     refused_bytes_a_day: 1024 * 1024,
 };
-/// The code on the citizen's receipt.
-pub(crate) const REPLY_CODE: &str = "k7qm-2d9x-p4vt-0hsz";
 /// The managers, who sign charters.
 pub(crate) const MANAGERS: [&str; 5] = ["kemenpanrb", "kemendagri", "ksp", "ombudsman", "kominfo"];
 /// The members.
@@ -166,7 +167,8 @@ impl Node<'_> {
             category: "jalan".to_owned(),
             area: "32.73".to_owned(),
             class: wire::ContentClass::Public.into(),
-            reply_code_hash: reply_code_hash(REPLY_CODE).to_vec(),
+            citizen_key: code(REPLY_CODE).public().to_vec(),
+            key_origin: wire::KeyOrigin::Drawn.into(),
         });
         self.writes(None, Vec::new(), HybridClock::new(START, 0), body)
     }
@@ -232,11 +234,6 @@ impl Node<'_> {
     pub(crate) fn resolves(&self, case: &Case<'_>) -> Writing {
         let outcome = wire::Outcome::Fixed.into();
         self.says(case, Wire::Resolved(wire::Resolved { outcome, ..Default::default() }))
-    }
-
-    pub(crate) fn replies(&self, case: &Case<'_>, word: wire::ReplyWord, reply_code: &str) -> Writing {
-        let (word, reply_code) = (word.into(), reply_code.to_owned());
-        self.says(case, Wire::Replied(wire::Replied { word, reply_code, ..Default::default() }))
     }
 
     /// Closes the case. The entry names the ground that the case gives, if there is one.

@@ -16,10 +16,11 @@ use sha2::{Digest, Sha256};
 use crate::base::ids::{ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::base::key::SigningKey;
 use crate::charter::{Charter, Charters};
-use crate::entry::content::{Content, TextRole, read_text, reply_code_hash, serialise_text};
+use crate::citizen::{PublicKeyText, Word};
+use crate::entry::content::{Content, TextRole, read_text, serialise_text};
 use crate::entry::{ContentClass, Entry, OwnBatch};
 use crate::fixture::{
-    DAY, FEDERATION, Federation, MANAGERS, MINUTE, REPLY_CODE, agency, charter_text, entry_key, key, signed_by,
+    DAY, FEDERATION, Federation, MANAGERS, MINUTE, REPLY_CODE, agency, charter_text, code, entry_key, key, signed_by,
     successor_text, written,
 };
 use crate::receipt::Receipt;
@@ -56,8 +57,18 @@ struct GoldenContent {
     salt: String,
     bytes: String,
     hash: String,
+}
+
+/// A reply code with its key, and a word that the key signs.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct GoldenWord {
     reply_code: String,
-    reply_code_hash: String,
+    code: String,
+    public_key: String,
+    public_key_text: String,
+    statement: String,
+    signature: String,
+    text: String,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -338,23 +349,50 @@ fn a_golden_complaint_folds_to_the_state_that_it_had() {
 #[test]
 fn a_golden_content_has_the_hash_of_the_format() {
     let content = content();
-    let now = GoldenContent {
-        salt: hex(content.salt),
-        bytes: hex(&content.data),
-        hash: hex(content.hash()),
-        reply_code: REPLY_CODE.to_owned(),
-        reply_code_hash: hex(reply_code_hash(REPLY_CODE)),
-    };
+    let now = GoldenContent { salt: hex(content.salt), bytes: hex(&content.data), hash: hex(content.hash()) };
     let kept = golden_toml("content.toml", &now);
     let hash = sha256(&[b"sinergi/content/v1\0", &unhex(&kept.salt), &unhex(&kept.bytes)]);
     assert_eq!(hex(hash), kept.hash);
-    assert_eq!(hex(sha256(&[b"sinergi/reply-code/v1\0k7qm2d9xp4vt0hsz"])), kept.reply_code_hash);
     assert_eq!(read_text(&unhex(&kept.bytes)).expect("a text").title, "Jalan rusak");
 
     let lodged = &kept_entries().entry[0];
     let entry = Entry::parse(unhex(&lodged.signed_entry).into(), FEDERATION).expect("an entry");
     assert_eq!(hex(entry.commitments[0].hash), kept.hash);
     assert_eq!(Content::parse(content.to_wire(), &entry.commitments), Ok(content));
+}
+
+#[test]
+fn a_golden_word_verifies_under_the_key_of_its_reply_code() {
+    let complaint = crate::base::ids::ComplaintId([1; 32]);
+    let word = Word { says: ReplyWord::Satisfied, answer: Some(EntryId([2; 32])), score: 4, number: 1_764_000_000 };
+    let code = code(REPLY_CODE);
+    let signed = word.sign(complaint, &code.key());
+    let now = GoldenWord {
+        reply_code: REPLY_CODE.to_owned(),
+        code: hex([0x9f, 0x4a, 0x1c, 0x77, 0xd2, 3, 0x5b, 0xe8, 0x6a, 0x90, 0xf1, 0xc3, 0xe5, 0xb7, 0x1d, 0x24]),
+        public_key: hex(code.public()),
+        public_key_text: PublicKeyText(code.public()).to_string(),
+        statement: hex(signed.word.statement(&complaint)),
+        signature: hex(signed.signature),
+        text: signed.to_string(),
+    };
+    let kept = golden_toml("word.toml", &now);
+    assert_eq!(kept.text.parse(), Ok(signed));
+    assert_eq!(kept.public_key_text.parse(), Ok(PublicKeyText(code.public())));
+    // The derivation and the statement, written out.
+    let bytes = unhex(&kept.code);
+    let key = SigningKey::from(sha256(&[b"sinergi/citizen-key/v2\0", &bytes]));
+    assert_eq!(public(&key), kept.public_key);
+    let number = 1_764_000_000_u64.to_be_bytes();
+    let statement = [b"sinergi/word/v2\0".as_slice(), &[1; 32], &[2; 32], &[1, 4], &number].concat();
+    assert_eq!(hex(&statement), kept.statement);
+    assert!(key.verification_key().verifies(&statement, &unhex(&kept.signature)));
+    // Crockford's base32 of the code and of the first 12 bits of a hash.
+    let checksum = sha256(&[b"sinergi/reply-code/v2\0", &bytes]);
+    let bits: String = bytes.iter().chain(&checksum).map(|byte| format!("{byte:08b}")).collect();
+    let digits = (0..28).map(|at| usize::from_str_radix(&bits[5 * at..5 * at + 5], 2).expect("five bits"));
+    let text: String = digits.map(|digit| char::from(b"0123456789abcdefghjkmnpqrstvwxyz"[digit])).collect();
+    assert_eq!(text, kept.reply_code.replace('-', ""));
 }
 
 #[test]
@@ -426,7 +464,7 @@ fn a_golden_citizen_s_receipt_verifies() {
         (proven.complaint, proven.in_ledger_at),
         (lodged.entry().complaint.expect("an id"), Some(1_764_000_123))
     );
-    assert!(proven.has_reply_code(REPLY_CODE));
+    assert!(proven.has_citizen_key(&code(REPLY_CODE).public()));
 }
 
 #[test]

@@ -25,6 +25,7 @@
 //! | [`tlog`] | C2SP signed notes, checkpoints, tree hashes and proofs |
 //! | [`receipt`] | the receiver's signed answer to a delivery |
 //! | [`entry`] | signed entries, their bodies, and the contents that they commit to |
+//! | [`citizen`] | the citizen's key and reply code, and the words that the key signs |
 //! | [`charter`] | the members, their keys and supervisors; the chain of trusted charters |
 //! | [`admission`] | the rules that admit, refuse or defer a received entry |
 //! | [`routing`] | the links that get an entry, the frames that a link sends |
@@ -42,6 +43,7 @@
 pub mod admission;
 pub mod base;
 pub mod charter;
+pub mod citizen;
 pub mod complaint;
 pub mod engine;
 pub mod entry;

@@ -58,7 +58,8 @@ fn lodged(millis: u64) -> Entry {
         category: "road".to_owned(),
         area: "32.73".to_owned(),
         class: 1,
-        reply_code_hash: vec![0; 32],
+        citizen_key: vec![1; 32],
+        key_origin: 1,
     };
     sign(None, Vec::new(), millis, Body::Lodged(body))
 }

@@ -5,13 +5,14 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use sinergi_cli::demo::wait;
 use sinergi_cli::lodging::answer_of;
 use sinergi_proto::base::ids::ComplaintId;
+use sinergi_proto::citizen::ReplyCode;
 use sinergi_proto::operator_api;
 use sinergi_proto::wire;
 use tokio::sync::mpsc;
@@ -25,6 +26,9 @@ use crate::memory;
 
 /// The default number of connections that the clients of a load share.
 pub const CONNECTIONS: usize = 8;
+
+/// The key of every citizen of a load, so that clients spend no time on curve arithmetic.
+static CITIZEN_KEY: LazyLock<[u8; 32]> = LazyLock::new(|| ReplyCode::from([7; 16]).public());
 
 /// A load of complaints that are lodged at one node and forwarded to another.
 #[derive(Clone, Debug)]
@@ -53,6 +57,8 @@ impl Load {
             text: Some(wire::Text { title: format!("Laporan {number}"), body, ..Default::default() }),
             external: None,
             forward: Some(operator_api::Forward { to: self.to.clone(), reason: 1, answer_by: 0 }),
+            citizen_key: CITIZEN_KEY.to_vec(),
+            key_origin: wire::KeyOrigin::Device.into(),
         }
     }
 

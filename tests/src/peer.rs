@@ -19,7 +19,7 @@ use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::base::key::SigningKey;
-use sinergi_proto::entry::content::{Content, TextRole, reply_code_hash, serialise_text};
+use sinergi_proto::entry::content::{Content, TextRole, serialise_text};
 use sinergi_proto::entry::{ContentClass, Entry, EntryDraft, OwnBatch, Place, signed_bytes};
 use sinergi_proto::receipt::{ItemOutcome, ItemResult, Receipt};
 use sinergi_proto::tlog::checkpoint::CheckpointSigner;
@@ -196,7 +196,8 @@ impl Impostor {
             category: "road".to_owned(),
             area: String::new(),
             class: wire::ContentClass::Public.into(),
-            reply_code_hash: reply_code_hash("code").to_vec(),
+            citizen_key: vec![1; 32],
+            key_origin: wire::KeyOrigin::Device.into(),
         });
         self.draft(None, Vec::new(), body)
     }

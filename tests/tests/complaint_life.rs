@@ -315,13 +315,14 @@ async fn the_supervisor_reopens_a_complaint_only_if_it_was_closed_without_the_ci
         let lodged = city.lodges("Sudah selesai?").await;
         let id = lodged.complaint.to_string();
         agencies.does(CITY, &["resolve", &id, "--outcome", "fixed", "--text", "sudah"]);
-        let code = ["--reply-code", lodged.reply_code.as_str()];
+        let text = lodged.code.to_string();
+        let code = ["--code", text.as_str()];
         let code = if with_code { &code[..] } else { &[] };
         agencies.does(CITY, &[&["reply", &id, "--word", "satisfied"], code].concat());
         if with_code {
             agencies.does(CITY, &["close", &id]);
         } else {
-            agencies.is_refused(CITY, &["close", &id], "no reply with the citizen's reply code").await;
+            agencies.is_refused(CITY, &["close", &id], "no satisfied word signed by the citizen").await;
             agencies.is_refused(CITY, &["close", &id, "--silence"], "the citizen has replied").await;
             let closed = agencies.does(CITY, &["close", &id, "--own-word"]);
             assert!(closed.contains("closed on the agency's own word"), "{closed}");

@@ -7,6 +7,7 @@
 mod audit;
 mod certificates;
 mod charter;
+mod citizens_word;
 mod clocks;
 mod command_line;
 mod complaint_life;

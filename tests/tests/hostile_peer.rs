@@ -77,7 +77,8 @@ fn lodged_body() -> wire::entry::Body {
         category: "road".to_owned(),
         area: String::new(),
         class: 1,
-        reply_code_hash: vec![0; 32],
+        citizen_key: vec![1; 32],
+        key_origin: 1,
     })
 }
 

@@ -55,8 +55,8 @@ async fn a_receipt_proves_the_lodging_although_no_node_runs_any_more() {
     let mut taken = Scene::set().await;
     let file = taken.federation.folder().join("warga.tlog-proof");
     let path = file.to_str().expect("a path");
-    let code = taken.lodged.reply_code.clone();
-    let given = taken.asks(CITY, &["--to", path, "--reply-code", &code]);
+    let code = taken.lodged.code.to_string();
+    let given = taken.asks(CITY, &["--to", path, "--code", &code]);
     assert!(given.code == 0 && given.out.contains("reply code"), "{given:?}");
     let written = std::fs::read_to_string(&file).expect("text");
     assert!(!written.contains(&code), "only the citizen has the code");
@@ -65,7 +65,7 @@ async fn a_receipt_proves_the_lodging_although_no_node_runs_any_more() {
     taken.federation.stop_node(CITY).await;
     taken.federation.stop_node(PROVINCE).await;
 
-    let said = taken.verifies(&file, &["--reply-code", &code, "--output", "json"]);
+    let said = taken.verifies(&file, &["--code", &code, "--output", "json"]);
     assert_eq!(said.code, 0, "{said:?}");
     let document = json(&said);
     assert_eq!((&document["problem"], &document["reply_code_fits"]), (&Value::Null, &Value::Bool(true)));
@@ -87,7 +87,7 @@ async fn a_receipt_that_does_not_verify_is_exit_code_5_with_the_reason() {
     std::fs::write(&file, &given.out).expect("written");
     assert_eq!(taken.verifies(&file, &[]).code, 0);
 
-    let wrong = taken.verifies(&file, &["--reply-code", "0000-0000-0000-0000"]);
+    let wrong = taken.verifies(&file, &["--code", "0000-0000-0000-0000-0000-0000-002x"]);
     assert!(
         wrong.code == 5 && wrong.out.replace('\n', " ").contains("the reply code does not belong to this complaint"),
         "{wrong:?}"
@@ -127,8 +127,8 @@ async fn only_the_intake_agency_gives_the_receipt_and_not_for_a_wrong_code() {
     let taken = Scene::set().await;
     let said = taken.asks(PROVINCE, &[]);
     assert!(said.code == 4 && said.err.contains("was lodged at kota-bandung"), "{said:?}");
-    let said = taken.asks(CITY, &["--reply-code", "0000-0000-0000-0000"]);
-    assert!(said.code == 4 && said.out.is_empty() && said.err.contains("the reply code is not the one"), "{said:?}");
+    let said = taken.asks(CITY, &["--code", "0000-0000-0000-0000-0000-0000-002x"]);
+    assert!(said.code == 4 && said.out.is_empty() && said.err.contains("the reply code does not belong"), "{said:?}");
     let said = run_on(&taken.federation.folder_of(CITY), &["receipt", "0000000000"]);
     assert!(said.code == 4 && said.err.contains("there is no complaint"), "{said:?}");
 }

@@ -15,6 +15,7 @@ use sinergi_proto::base::refusal::{DeferralCode, FaultCode};
 use sinergi_proto::entry::CharterName;
 use sinergi_proto::operator_api;
 use sinergi_proto::operator_api::NodeStatus;
+use sinergi_proto::operator_api::act_request::Act;
 use sinergi_proto::receipt::ItemOutcome;
 use sinergi_proto::tlog::checkpoint::CheckpointSigner;
 use sinergi_proto::wire;
@@ -927,4 +928,44 @@ async fn a_node_without_its_mark_waits_for_a_peer_or_its_operator() {
     city.lodges("Dengan tetangga").await;
     let written = wait::until(PATIENCE, async || Ok::<_, Status>(mark.exists().then_some(())));
     assert!(written.await.expect("no error").is_some(), "the node may sign, so its mark counts again");
+}
+
+#[tokio::test]
+async fn a_text_is_erased_in_the_ledger_of_an_earlier_epoch_too_also_at_the_next_start_after_a_crash() {
+    const SECRET: &str = "Nomor rekam medis 4711-0815";
+    let mut federation = TestFederation::start(province_and_city()).await;
+    let (city, province) = (federation.node("kota-bandung").await, federation.node("prov-jabar").await);
+    let lodged = city.lodges(SECRET).await;
+    city.forwards(lodged.complaint, "prov-jabar").await;
+    province.accepts(lodged.complaint).await;
+    let folder = federation.folder_of("prov-jabar");
+    federation.stop_node("prov-jabar").await;
+    recovers_without_peers(&federation, "prov-jabar", "disk-lost");
+    let earlier = folder.join("ledger.epoch-1");
+    assert!(!folder::files_with(&earlier, SECRET.as_bytes()).is_empty(), "it is there to be erased");
+    let copy = federation.folder().join("copy-of-epoch-1");
+    folder::copy(&earlier, &copy);
+    federation.start_node("prov-jabar").await;
+
+    let erase =
+        Act::Erase(operator_api::Erase { ground: wire::EraseGround::SubjectRequest.into(), entries: Vec::new() });
+    city.acts(lodged.complaint, erase, None).await.expect("the intake agency proposes");
+    let province = federation.node("prov-jabar").await;
+    province.has_acts(lodged.complaint, 4).await;
+    let approve = Act::Approve(operator_api::Approve { proposal: Vec::new() });
+    province.acts(lodged.complaint, approve, None).await.expect("the supervisor approves");
+    assert_eq!(folder::files_with(&folder, SECRET.as_bytes()), Vec::<PathBuf>::new(), "before the call is answered");
+
+    // A crash before the work was done leaves the old ledger as it was.
+    federation.stop_node("prov-jabar").await;
+    fs::remove_dir_all(&earlier).expect("the old ledger");
+    folder::copy(&copy, &earlier);
+    federation.start_node("prov-jabar").await;
+    let gone = wait::until(PATIENCE, async || {
+        Ok::<_, Status>(folder::files_with(&folder, SECRET.as_bytes()).is_empty().then_some(()))
+    });
+    assert_eq!(gone.await.expect("no error"), Some(()), "the next start destroys it");
+    federation.linked().await;
+    let said = run_on(&folder, &["complaint", "verify", &lodged.complaint.to_string()]);
+    assert_eq!(said.code, 0, "{said:?}");
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod audit;
 pub mod charter;
+pub mod citizen;
 pub mod complaint;
 pub mod config;
 pub mod confirm;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use sinergi_proto::base::ids::ComplaintName;
+use sinergi_proto::citizen::ReplyCode;
 use sinergi_proto::operator_api::GetLodgingProofRequest;
 use tonic::Code;
 
@@ -18,7 +19,8 @@ use crate::view::{Receipt, short_id};
 
 const ABOUT: &str = "\
 A receipt is a C2SP tlog-proof: the signed entry of the lodging, its place in the agency's ledger, and the agency's signed checkpoint with its
-time. Give it to the citizen together with the reply code, which is not part of the receipt and is not stored.";
+time. Give it to the citizen together with the reply code, which is not part of the receipt and is not stored. The receipt
+holds the public key that belongs to the code.";
 
 /// Options of `receipt`.
 #[derive(Args, Clone, Debug)]
@@ -32,9 +34,9 @@ pub struct ReceiptArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "verify")]
     pub to: Option<PathBuf>,
 
-    /// Check that this reply code was given for the complaint
+    /// Check that this reply code belongs to the complaint; the node never gets it
     #[arg(long, value_name = "CODE")]
-    pub reply_code: Option<String>,
+    pub code: Option<ReplyCode>,
 
     /// Check this receipt, without a node
     #[arg(long, value_name = "FILE", requires = "charter")]
@@ -48,7 +50,7 @@ pub struct ReceiptArgs {
 /// Runs the command.
 pub(crate) async fn run(args: &ReceiptArgs, context: &Context) -> Result<(), Failure> {
     match (&args.verify, &args.charter, &args.complaint) {
-        (Some(file), Some(charter), _) => verify::run(file, charter, args.reply_code.as_deref(), context),
+        (Some(file), Some(charter), _) => verify::run(file, charter, args.code.as_ref(), context),
         (_, _, Some(complaint)) => fetch(complaint, args, context).await,
         // The parser's rules allow no other combination.
         _ => Err(Failure::usage("name a complaint, or a receipt with --verify and --charter")),
@@ -57,9 +59,8 @@ pub(crate) async fn run(args: &ReceiptArgs, context: &Context) -> Result<(), Fai
 
 async fn fetch(complaint: &ComplaintName, args: &ReceiptArgs, context: &Context) -> Result<(), Failure> {
     let mut node = context.connect().await?;
-    let reply_code = args.reply_code.clone().unwrap_or_default();
-    let checked = !reply_code.is_empty();
-    let request = GetLodgingProofRequest { complaint: complaint.as_str().to_owned(), reply_code };
+    let checked = args.code.is_some();
+    let request = GetLodgingProofRequest { complaint: complaint.as_str().to_owned() };
     let proof = node.api.get_lodging_proof(request).await.map_err(|status| {
         let failure = Failure::from_status("give the receipt", &status);
         match status.code() {
@@ -68,6 +69,10 @@ async fn fetch(complaint: &ComplaintName, args: &ReceiptArgs, context: &Context)
         }
     })?;
     let proof = proof.into_inner();
+    if args.code.as_ref().is_some_and(|code| proof.citizen_key != code.public()) {
+        return Err(Failure::refused("the reply code does not belong to this complaint")
+            .help("compare it with the code that the citizen got at the lodging"));
+    }
     if let Some(path) = &args.to {
         files::write_new(path, &proof.file)?;
     }
@@ -106,7 +111,10 @@ mod tests {
             let typed = std::iter::once("sinergi").chain(line.split_whitespace());
             Cli::try_parse_from(typed).map_or_else(|error| error.exit_code(), |_| 0)
         };
-        for good in ["receipt 0123456789 --to r --reply-code x", "receipt --verify r --charter c --reply-code x"] {
+        for good in [
+            "receipt 0123456789 --to r --code 0000-0000-0000-0000-0000-0000-002x",
+            "receipt --verify r --charter c --code O000OOOO000000000000oooo002X",
+        ] {
             assert_eq!(code(good), 0, "{good}");
         }
         for bad in [

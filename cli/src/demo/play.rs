@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use indicatif::ProgressBar;
+use sinergi_proto::base::ids::{ComplaintId, EntryId};
+use sinergi_proto::citizen::{ReplyCode, Word};
 use sinergi_proto::operator_api::act_request::Act;
 use sinergi_proto::operator_api::{
     Accept, ActRequest, Close, ComplaintDetail, ComplaintSummary, Forward, LodgeReply, Progress, Recall, Reply,
@@ -20,6 +22,7 @@ use sinergi_proto::wire::{
 use super::desk::{Desk, Desks};
 use super::scenario::{Deed, Step, Story, outcome, story};
 use super::wait;
+use crate::citizen;
 use crate::failure::Failure;
 use crate::import::{self, Done, Row};
 use crate::view::{complaint_id, short_id};
@@ -40,7 +43,7 @@ pub struct Case {
     pub story: Story,
     /// The ids of the acknowledged entries, except that of the lodging.
     pub acknowledged: Vec<Vec<u8>>,
-    reply_code: String,
+    code: Option<ReplyCode>,
     outcome: Option<String>,
 }
 
@@ -65,7 +68,8 @@ pub async fn lodge(rows: Vec<Row>, desks: &Desks, bar: &ProgressBar) -> Result<V
         }
     };
     let mut cases = Vec::new();
-    let lodged = import::lodge_all(rows.into_iter().map(Ok), AT_A_TIME, send, |done| {
+    let rows = rows.into_iter().map(|row| Ok(row.with_reply_code()));
+    let lodged = import::lodge_all(rows, AT_A_TIME, send, |done| {
         bar.inc(1);
         match done {
             Done::Lodged { row, reply } => {
@@ -87,7 +91,7 @@ fn case(row: &Row, reply: LodgeReply, story: Story) -> Case {
         id: reply.complaint,
         story,
         acknowledged: Vec::new(),
-        reply_code: reply.reply_code,
+        code: row.code.clone(),
         outcome: outcome(row).map(str::to_owned),
     }
 }
@@ -188,9 +192,17 @@ fn act(case: &Case, step: Step, seen: &ComplaintDetail) -> Result<Act, Failure> 
         Deed::Progress => Act::Progress(Progress { state: ProgressState::Started.into() }),
         Deed::Respond => Act::Respond(Respond {}),
         Deed::Resolve => Act::Resolve(Resolve { outcome: Outcome::Answered.into() }),
-        Deed::Reply(word) => Act::Reply(Reply { word: word.into(), reply_code: case.reply_code.clone() }),
+        Deed::Reply(says) => Act::Reply(reply(case, says, seen)?),
         Deed::Close => Act::Close(Close { cause: CloseCause::Reply.into() }),
     })
+}
+
+/// The citizen's word on the newest answer, signed with the key of the citizen's reply code.
+fn reply(case: &Case, says: ReplyWord, seen: &ComplaintDetail) -> Result<Reply, Failure> {
+    let parts = ComplaintId::from_slice(&case.id).zip(case.code.as_ref());
+    let (complaint, code) = parts.ok_or_else(|| Failure::failed("a complaint was lodged without a reply code"))?;
+    let (answer, number) = (EntryId::from_slice(&seen.answer_to_reply), seen.word_number.saturating_add(1));
+    Ok(citizen::carried(&Word { says, answer, score: 0, number }.sign(complaint, &code.key())))
 }
 
 /// The text that goes with an act.

@@ -75,7 +75,9 @@ impl<R: BufRead> Iterator for CsvRows<R> {
         };
         let cells = Cells { mapping: &self.mapping, places: &self.places, record: &record };
         Some(match cells.request() {
-            Ok(request) => Ok(Row { line: record.line, request, original: record.original, end: record.end }),
+            Ok(request) => {
+                Ok(Row { line: record.line, request, original: record.original, end: record.end, code: None })
+            }
             Err((column, problem)) => Err(Rejected {
                 line: record.line,
                 column: Some(column),

@@ -83,7 +83,9 @@ fn row(line: Line) -> Result<Row, Rejected> {
         return Err(Rejected::line(&line, Problem::LongLine { limit: LINE_BYTES }));
     }
     match request(line.text()) {
-        Ok(request) => Ok(Row { line: line.number, request, original: line.text().to_vec(), end: line.end }),
+        Ok(request) => {
+            Ok(Row { line: line.number, request, original: line.text().to_vec(), end: line.end, code: None })
+        }
         Err((field, problem)) => Err(Rejected { column: field.map(str::to_owned), ..Rejected::line(&line, problem) }),
     }
 }

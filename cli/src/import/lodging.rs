@@ -28,7 +28,7 @@ pub enum Done {
     Lodged {
         /// The row.
         row: Row,
-        /// The complaint and its reply code.
+        /// The complaint.
         reply: LodgeReply,
     },
     /// Its external reference had been lodged before.

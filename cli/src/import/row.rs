@@ -1,11 +1,13 @@
 //! One parsed row of a file: the request that lodges it, and its bytes in the file.
 
 use sinergi_proto::base::limits;
+use sinergi_proto::citizen::ReplyCode;
 use sinergi_proto::entry::content::{TextError, TextRole, serialise_text};
 use sinergi_proto::operator_api::{ExternalReference, LodgeRequest};
 use sinergi_proto::wire::Text;
 
 use super::rejected::{Problem, Rejected};
+use crate::citizen;
 use crate::words::{ComplaintKind, ContentClass};
 use sinergi_daemon::base::node_limits;
 
@@ -20,9 +22,19 @@ pub struct Row {
     pub original: Vec<u8>,
     /// Bytes of the file up to its end.
     pub end: u64,
+    /// The citizen's reply code, if one was drawn.
+    pub code: Option<ReplyCode>,
 }
 
 impl Row {
+    /// The row with a reply code for its citizen, whose key goes into the request.
+    #[must_use]
+    pub fn with_reply_code(mut self) -> Self {
+        let code = citizen::draw();
+        citizen::commit(&mut self.request, &code);
+        Self { code: Some(code), ..self }
+    }
+
     /// The record's id at its source.
     pub fn external_id(&self) -> &str {
         self.request.external.as_ref().map_or("", |external| &external.id)
@@ -72,7 +84,7 @@ impl Draft {
             class: self.class.into(),
             text: Some(self.text),
             external: Some(ExternalReference { source: self.source, id: self.id }),
-            forward: None,
+            ..Default::default()
         })
     }
 }

@@ -1,20 +1,48 @@
 //! The answers of commands that change something.
 
 use serde::Serialize;
+use sinergi_proto::citizen::ReplyCode;
 use sinergi_proto::operator_api;
 
 use super::complaint_id;
 
-document! {
-    /// The answer to `complaint lodge`.
-    Lodged from operator_api::LodgeReply as reply {
-        /// The complaint's complete id.
-        complaint: String = complaint_id(&reply.complaint),
-        /// Whether the external record was lodged before. Nothing was added then.
-        existed: bool,
-        /// The citizen's reply code, which is shown only once; null if the complaint existed.
-        reply_code: Option<String>,
+/// The answer to `complaint lodge`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Lodged {
+    /// The complaint's complete id.
+    pub complaint: String,
+    /// Whether the external record was lodged before. Nothing was added then.
+    pub existed: bool,
+    /// The citizen's reply code, which is shown only once; null if the complaint existed, or the citizen has an own key.
+    pub reply_code: Option<String>,
+}
+
+impl Lodged {
+    /// The node's answer, with the reply code that was drawn.
+    pub fn new(reply: &operator_api::LodgeReply, code: Option<&ReplyCode>) -> Self {
+        let reply_code = code.filter(|_| !reply.existed).map(ToString::to_string);
+        Self { complaint: complaint_id(&reply.complaint), existed: reply.existed, reply_code }
     }
+}
+
+/// The answer to `citizen key`.
+#[derive(Clone, Debug, Serialize)]
+pub struct CitizenKey {
+    /// The reply code: the citizen's secret.
+    pub reply_code: String,
+    /// The public key that the complaint commits to.
+    pub citizen_key: String,
+}
+
+/// The answer to `citizen sign`.
+#[derive(Clone, Debug, Serialize)]
+pub struct CitizenWord {
+    /// The complaint's complete id.
+    pub complaint: String,
+    /// The number of the word.
+    pub number: u64,
+    /// The signed word, for `complaint reply --signed`.
+    pub word: String,
 }
 
 document! {

@@ -1,9 +1,10 @@
 //! The documents of a complaint, for `complaint list` and `complaint show`.
 
 use jiff::Timestamp;
+use sinergi_proto::citizen::PublicKeyText;
 use sinergi_proto::operator_api;
 
-use super::{TimelineEntry, complaint_id, present, word};
+use super::{TimelineEntry, complaint_id, key_origin, present, word};
 
 document! {
     /// One complaint.
@@ -34,7 +35,7 @@ document! {
         entries: u64,
         /// The clock of the newest entry.
         changed_at: Option<Timestamp>,
-        /// Whether it was closed without the citizen's reply code.
+        /// Whether the intake agency closed it on its own word.
         self_closed: bool,
         /// The title; null if the text is not at this node.
         title: Option<String>,
@@ -78,7 +79,19 @@ document! {
         disclosed_to: Vec<String>,
         /// The escalated deadlines: `answer`, `verification`, `follow_up` or `handling`.
         escalated: Vec<String>,
+        /// The key under which the citizen signs words; null if there is none.
+        citizen_key: Option<String> = citizen_key(&detail.citizen_key),
+        /// The origin of that key: `device` or `drawn`; null if there is none.
+        citizen_key_origin: Option<String> = key_origin(detail.key_origin),
+        /// The highest number of a word of the citizen that has effect; 0 if there is none.
+        word_number: u64,
+        /// The entry that the citizen's next word is about; null if there is no answer.
+        answer_to_reply: Option<String>,
     }
+}
+
+fn citizen_key(bytes: &[u8]) -> Option<String> {
+    bytes.try_into().ok().map(|public| PublicKeyText(public).to_string())
 }
 
 document! {

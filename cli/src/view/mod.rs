@@ -20,7 +20,7 @@ mod receipt;
 mod timeline;
 mod verified;
 
-pub use answer::{Act, Import, Lodged, Proposed};
+pub use answer::{Act, CitizenKey, CitizenWord, Import, Lodged, Proposed};
 pub use complaint::{Complaint, ComplaintDetail, CustodySpan, Proposal};
 pub use finding::{Audited, Finding};
 pub use ledger::{Checkpoint, Export, Verification, VerificationFinding};
@@ -34,6 +34,7 @@ pub use verified::{Verified, VerifiedEntry};
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use sinergi_proto::base::ids::ComplaintId;
+use sinergi_proto::wire::KeyOrigin;
 
 /// Converts a time on the wire: milliseconds since 1970, 0 for none.
 pub fn moment(milliseconds: u64) -> Option<Timestamp> {
@@ -55,6 +56,15 @@ pub fn short_id(id: &str) -> &str {
 /// The short form of an entry's id in tables: its start.
 pub fn short_hash(hash: &str) -> &str {
     hash.get(..12).unwrap_or(hash)
+}
+
+/// How the citizen's key was made: `device` or `drawn`. `None` if there is no key.
+fn key_origin(origin: i32) -> Option<String> {
+    match KeyOrigin::try_from(origin) {
+        Ok(KeyOrigin::Unspecified) => None,
+        Ok(origin) => Some(word(origin.as_str_name(), "KEY_ORIGIN_")),
+        Err(_) => Some(origin.to_string()),
+    }
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

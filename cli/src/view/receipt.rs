@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::Serialize;
 use sinergi_proto::charter::Charter;
+use sinergi_proto::citizen::PublicKeyText;
 use sinergi_proto::operator_api;
 use sinergi_proto::tlog::checkpoint;
 use sinergi_proto::transparency::lodging_proof::Lodging;
 use sinergi_proto::wire::ComplaintKind;
 
-use super::{complaint_id, moment, present, word};
+use super::{complaint_id, key_origin, moment, present, word};
 
 /// The receipt of a complaint.
 #[derive(Clone, Debug, Serialize)]
@@ -75,6 +76,10 @@ pub struct ProvenLodging {
     pub area: Option<String>,
     /// The class of its text: `public`, `confidential` or `identity`.
     pub class: String,
+    /// The key under which the citizen signs words; null if there is none.
+    pub citizen_key: Option<String>,
+    /// The origin of that key: `device` or `drawn`; null if there is none.
+    pub citizen_key_origin: Option<String>,
     /// The time of the lodging, by the agency's clock.
     pub lodged_at: Option<Timestamp>,
     /// The time at which the agency signed that its ledger has the entry. `None`: the receipt shows no time, as while the agency's clock is not
@@ -103,6 +108,8 @@ impl ProvenLodging {
             category: lodging.lodged.category.clone(),
             area: present(lodging.lodged.area.clone()),
             class: word(lodging.lodged.class.to_wire().as_str_name(), "CONTENT_CLASS_"),
+            citizen_key: lodging.lodged.citizen_key.map(|key| PublicKeyText(key.public).to_string()),
+            citizen_key_origin: lodging.lodged.citizen_key.and_then(|key| key_origin(key.origin)),
             lodged_at: moment(lodging.lodged_at),
             in_ledger_at: lodging.in_ledger_at.and_then(|seconds| moment(seconds.saturating_mul(1000))),
             ledger: checkpoint::origin(&charter.federation, &lodging.agency, lodging.epoch),

@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use serde::Serialize;
+use sinergi_proto::citizen::ReplyCode;
 use sinergi_proto::operator_api;
 use sinergi_proto::wire;
 
@@ -86,6 +87,9 @@ fn row() -> operator_api::TimelineRow {
         proposal: vec![0x5e; 32],
         proven: vec![0x5f; 32],
         witness: "ombudsman".to_owned(),
+        answer: vec![0x6e; 32],
+        score: 6,
+        word_number: 7,
         parents: vec![vec![0x5f; 32], vec![0x60; 32]],
     }
 }
@@ -114,6 +118,10 @@ fn detail() -> operator_api::ComplaintDetail {
         proposals: vec![proposal, operator_api::Proposal::default()],
         disclosed_to: vec![text("reader")],
         escalated: vec![text("deadline")],
+        citizen_key: vec![0x6f; 32],
+        key_origin: wire::KeyOrigin::Drawn.into(),
+        word_number: 7,
+        answer_to_reply: vec![0x70; 32],
     }
 }
 
@@ -241,7 +249,8 @@ fn verified() -> operator_api::VerifyComplaintReply {
 }
 
 fn documents() -> String {
-    let lodged = operator_api::LodgeReply { complaint: vec![0x6a; 32], existed: true, reply_code: text("code") };
+    let lodged = |existed| operator_api::LodgeReply { complaint: vec![0x6a; 32], existed };
+    let code = ReplyCode::from([7; 16]);
     let act = operator_api::ActReply {
         complaint: vec![0x6b; 32],
         entry_id: vec![0x6c; 32],
@@ -269,7 +278,8 @@ fn documents() -> String {
         unfinished: text("unfinished"),
     };
     [
-        both::<_, Lodged>("lodged", lodged),
+        page("lodged, full", &Lodged::new(&lodged(false), Some(&code))),
+        page("lodged, empty", &Lodged::new(&lodged(true), Some(&code))),
         both::<_, Act>("act", act),
         both::<_, Complaint>("complaint", summary()),
         both::<_, ComplaintDetail>("complaint_detail", detail()),

@@ -46,6 +46,12 @@ document! {
         proven: Option<String>,
         /// The agency that gave that receipt.
         witness: Option<String>,
+        /// The answer that a reply is about.
+        answer: Option<String>,
+        /// The citizen's score in a reply, from 1 to 5.
+        score: Option<u32>,
+        /// The number of a reply that carries a signature; null if the agency notes it in its own name.
+        word_number: Option<u64>,
         /// The parents: the newest entries that its author knew.
         parents: Vec<String>,
     }

@@ -62,8 +62,6 @@ pub const RIVAL_CHARTERS: usize = 3;
 pub const EXTERNAL_SOURCE_BYTES: usize = 64;
 /// Longest id in an external reference.
 pub const EXTERNAL_ID_BYTES: usize = 128;
-/// Characters of a new reply code.
-pub const REPLY_CODE_CHARS: usize = 16;
 
 const _: () = assert!(DELIVER_TARGET_BYTES < DELIVER_BYTES && LINK_WINDOW_BYTES < ALL_WINDOWS_BYTES);
 const _: () = assert!(RECEIPT_BYTES < DELIVER_TARGET_BYTES);

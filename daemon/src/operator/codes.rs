@@ -18,7 +18,7 @@ pub(super) fn code_of(body: &Body) -> String {
                 name(*state, "PROGRESS_STATE_", |code: wire::ProgressState| code.as_str_name())
             }
             CaseAct::Resolved { outcome } => name(*outcome, "OUTCOME_", |code: wire::Outcome| code.as_str_name()),
-            CaseAct::Replied { word, .. } => word.as_str_name().trim_start_matches("REPLY_WORD_").to_lowercase(),
+            CaseAct::Replied(reply) => reply.word.says.as_str_name().trim_start_matches("REPLY_WORD_").to_lowercase(),
             CaseAct::Closed { cause, .. } => name(*cause, "CLOSE_CAUSE_", |code: wire::CloseCause| code.as_str_name()),
             CaseAct::ArchiveProposed { reason } => archive_reason(*reason),
             CaseAct::EraseProposed { ground, .. } | CaseAct::Erased { ground, .. } => erase_ground(*ground),

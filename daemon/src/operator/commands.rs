@@ -5,6 +5,7 @@
 use data_encoding::HEXLOWER;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId};
 use sinergi_proto::base::limits;
+use sinergi_proto::citizen::{Reply, SIGNATURE_BYTES, Word};
 use sinergi_proto::complaint::{Command, NewOffer};
 use sinergi_proto::operator_api;
 use sinergi_proto::operator_api::act_request::Act;
@@ -63,10 +64,7 @@ pub(super) fn parse<E: From<Malformed>>(
         Act::Progress(progress) => Command::Progress { state: code("state", progress.state)? },
         Act::Respond(_) => Command::Respond,
         Act::Resolve(resolve) => Command::Resolve { outcome: code("outcome", resolve.outcome)? },
-        Act::Reply(reply) => Command::Reply {
-            word: word(reply.word)?,
-            reply_code: bounded("reply code", reply.reply_code, limits::REPLY_CODE_BYTES)?,
-        },
+        Act::Reply(reply) => Command::Reply(citizens_reply(&reply)?),
         Act::Close(close) => Command::Close { cause: code("cause", close.cause)? },
         Act::Archive(archive) => Command::Archive { reason: code("reason", archive.reason)? },
         Act::Approve(approve) => Command::Approve { proposal: optional_entry("proposal", &approve.proposal)? },
@@ -103,6 +101,25 @@ fn code(field: &'static str, number: i32) -> Result<i32, Malformed> {
     Err(malformed(field, &number.to_string(), "a value must be chosen"))
 }
 
+fn citizens_reply(reply: &operator_api::Reply) -> Result<Reply, Malformed> {
+    let score = u8::try_from(reply.score).ok().filter(|score| *score <= limits::SCORE);
+    let at_most = || malformed("score", &reply.score.to_string(), format!("must be at most {}", limits::SCORE));
+    let signature = match reply.signature.len() {
+        0 => None,
+        bytes => Some(reply.signature.as_slice().try_into().map_err(|_| {
+            let rule = format!("has {bytes} bytes, a signature has {SIGNATURE_BYTES}");
+            malformed("signature", &shown(&reply.signature), rule)
+        })?),
+    };
+    let word = Word {
+        says: word(reply.word)?,
+        answer: optional_entry("answer", &reply.answer)?,
+        score: score.ok_or_else(at_most)?,
+        number: reply.number,
+    };
+    Ok(Reply { word, signature })
+}
+
 /// The citizen's word must be known, because it decides what happens to the complaint.
 fn word(number: i32) -> Result<ReplyWord, Malformed> {
     let known = ReplyWord::try_from(code("word", number)?);
@@ -114,10 +131,12 @@ fn optional_entry(field: &'static str, bytes: &[u8]) -> Result<Option<EntryId>, 
 }
 
 fn entry(field: &'static str, bytes: &[u8]) -> Result<EntryId, Malformed> {
-    EntryId::from_slice(bytes).ok_or_else(|| {
-        let shown = HEXLOWER.encode(&bytes[..bytes.len().min(SHOWN_BYTES)]);
-        malformed(field, &shown, format!("has {} bytes, an id has 32", bytes.len()))
-    })
+    EntryId::from_slice(bytes)
+        .ok_or_else(|| malformed(field, &shown(bytes), format!("has {} bytes, an id has 32", bytes.len())))
+}
+
+fn shown(bytes: &[u8]) -> String {
+    HEXLOWER.encode(&bytes[..bytes.len().min(SHOWN_BYTES)])
 }
 
 /// A text that the rules of entries allow: bounded, without control characters.
@@ -162,8 +181,8 @@ mod tests {
         Act::Verify(operator_api::Verify { category: category.to_owned(), priority, handling })
     }
 
-    fn reply(word: i32, reply_code: &str) -> Act {
-        Act::Reply(operator_api::Reply { word, reply_code: reply_code.to_owned() })
+    fn reply(word: i32) -> operator_api::Reply {
+        operator_api::Reply { word, ..Default::default() }
     }
 
     fn disclose(entry: Vec<u8>, to: &str) -> Act {
@@ -227,16 +246,21 @@ mod tests {
             parsed(Act::Resolve(operator_api::Resolve { outcome: 4711 })),
             Ok(Command::Resolve { outcome: 4711 })
         );
-        assert_eq!(wrong_field(reply(4711, "")), "word");
+        assert_eq!(wrong_field(Act::Reply(reply(4711))), "word");
     }
 
     #[test]
-    fn a_reply_has_a_word_and_a_code_that_fits_into_an_entry() {
-        assert_eq!(wrong_field(reply(0, "")), "word");
-        assert_eq!(wrong_field(reply(1, &"-".repeat(limits::REPLY_CODE_BYTES + 1))), "reply code");
-        assert_eq!(wrong_field(reply(1, "k7qm\n")), "reply code");
-        let (word, reply_code) = (ReplyWord::Satisfied, "k7qm-2d9x".to_owned());
-        assert_eq!(parsed(reply(word.into(), &reply_code)), Ok(Command::Reply { word, reply_code }));
+    fn a_reply_has_a_word_and_fields_that_fit_into_an_entry() {
+        let wrong = |reply: operator_api::Reply| wrong_field(Act::Reply(reply));
+        assert_eq!(wrong(reply(0)), "word");
+        assert_eq!(wrong(operator_api::Reply { score: 6, ..reply(1) }), "score");
+        assert_eq!(wrong(operator_api::Reply { answer: vec![1; 31], ..reply(1) }), "answer");
+        assert_eq!(wrong(operator_api::Reply { signature: vec![1; 63], ..reply(1) }), "signature");
+        let (answer, signature) = (vec![2; 32], vec![3; 64]);
+        let signed = operator_api::Reply { word: 1, answer, score: 5, number: 7, signature };
+        let word = Word { says: ReplyWord::Satisfied, answer: Some(EntryId([2; 32])), score: 5, number: 7 };
+        let expected = Command::Reply(Reply { word, signature: Some([3; 64]) });
+        assert_eq!(parsed(Act::Reply(signed)), Ok(expected));
     }
 
     #[test]

@@ -48,6 +48,10 @@ impl Complaints {
             duplicate_of: state.duplicate_of.map(|id| id.0.to_vec()).unwrap_or_default(),
             proposals: proposals(complaint, charter),
             disclosed_to: names(disclosed_to),
+            citizen_key: complaint.lodged().citizen_key.map(|key| key.public.to_vec()).unwrap_or_default(),
+            key_origin: complaint.lodged().citizen_key.map(|key| key.origin).unwrap_or_default(),
+            word_number: state.word_number,
+            answer_to_reply: complaint.answer_to_reply().map(|id| id.0.to_vec()).unwrap_or_default(),
             escalated: complaint.escalations().map(|(deadline, ..)| deadline_name(deadline)).collect(),
         })
     }
@@ -95,7 +99,17 @@ impl Complaints {
             Body::Proven(proven) => (proven.entry.0.to_vec(), proven.receiver.to_string()),
             _ => (Vec::new(), String::new()),
         };
+        let reply = match &entry.body {
+            Body::Case { act: CaseAct::Replied(reply), .. } => Some(reply),
+            _ => None,
+        };
         Ok(operator_api::TimelineRow {
+            answer: reply.and_then(|reply| reply.word.answer).map(|id| id.0.to_vec()).unwrap_or_default(),
+            score: reply.map(|reply| reply.word.score.into()).unwrap_or_default(),
+            word_number: reply
+                .filter(|reply| reply.signature.is_some())
+                .map(|reply| reply.word.number)
+                .unwrap_or_default(),
             entry_id: entry.id.0.to_vec(),
             leaf_index: index.0,
             at: entry.clock.millis(),

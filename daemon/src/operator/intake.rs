@@ -1,5 +1,4 @@
-//! Turns an operator's call into a submission. Checks the texts, and draws the salts and the citizen's reply code. The writer does the
-//! rest.
+//! Turns an operator's call into a submission. Checks the texts, and draws the salts. The writer does the rest.
 //!
 //! Must not decide whether a call is allowed.
 //!
@@ -9,10 +8,11 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, future, stream};
 use rand::RngExt;
+use sinergi_proto::base::key::PublicKey;
 use sinergi_proto::base::limits;
 use sinergi_proto::engine::{Act, CommandError, External, Lodge};
 use sinergi_proto::entry::ContentClass;
-use sinergi_proto::entry::content::{Content, TextRole, reply_code_hash, serialise_text};
+use sinergi_proto::entry::content::{Content, TextRole, serialise_text};
 use sinergi_proto::operator_api;
 use sinergi_proto::transparency::rollback_guard::GuardState;
 use sinergi_proto::wire;
@@ -28,27 +28,11 @@ use crate::writer::{Submission, SubmitError};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// Crockford's base32, without letters that look like digits, so that a citizen can read a code aloud.
-const REPLY_CODE_ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-
 /// The number of complaints of one stream that are lodged at a time, so that one stream can fill a batch.
 const LODGED_AT_A_TIME: usize = node_limits::BATCH_SUBMISSIONS;
 
 /// The largest size of a held call in bytes.
 const HELD_CALL_BYTES: usize = limits::CONTENT_BYTES;
-
-/// A complaint to be lodged, and the reply code for its citizen.
-struct Lodging {
-    lodge: Box<Lodge>,
-    reply_code: String,
-}
-
-impl Lodging {
-    fn parse(request: operator_api::LodgeRequest) -> Result<Self, Status> {
-        let reply_code = draw_reply_code();
-        Ok(Self { lodge: Box::new(parse_lodge(request, &reply_code)?), reply_code })
-    }
-}
 
 /// The calls that write entries: lodging a complaint, and acting on one.
 #[derive(Clone)]
@@ -77,10 +61,10 @@ impl Intake {
         let (stop, stopped) = (self.stop.clone().cancelled_owned(), self.stop.clone());
         let results = requests.take_until(stop).map(move |request| {
             // The request is parsed before it waits, so that a waiting future is small.
-            let (service, lodging) = (Arc::clone(&service), request.map(Lodging::parse));
+            let (service, lodge) = (Arc::clone(&service), request.map(parse_lodge));
             async move {
-                Ok(result_of(match lodging? {
-                    Ok(lodging) => service.lodge(lodging).await,
+                Ok(result_of(match lodge? {
+                    Ok(lodge) => service.lodge(lodge).await,
                     Err(refused) => Err(refused),
                 }))
             }
@@ -94,17 +78,14 @@ impl Intake {
         &self,
         request: operator_api::LodgeRequest,
     ) -> Result<operator_api::LodgeReply, Status> {
-        self.lodge(Lodging::parse(request)?).await
+        self.lodge(parse_lodge(request)?).await
     }
 
-    async fn lodge(&self, lodging: Lodging) -> Result<operator_api::LodgeReply, Status> {
-        let Lodging { lodge, reply_code } = lodging;
+    async fn lodge(&self, lodge: Box<Lodge>) -> Result<operator_api::LodgeReply, Status> {
         let (answer, lodged) = oneshot::channel();
         self.submissions.submit(Submission::Lodge(lodge, answer)).await?;
         let lodged = answer_of(lodged).await?;
-        let reply_code = if lodged.existed { String::new() } else { reply_code };
-        let complaint = lodged.complaint.0.to_vec();
-        Ok(operator_api::LodgeReply { complaint, existed: lodged.existed, reply_code })
+        Ok(operator_api::LodgeReply { complaint: lodged.complaint.0.to_vec(), existed: lodged.existed })
     }
 
     pub(super) async fn act_on_complaint(
@@ -174,7 +155,7 @@ fn result_of(answer: Result<operator_api::LodgeReply, Status>) -> operator_api::
     operator_api::LodgeResult { result: Some(result) }
 }
 
-fn parse_lodge(request: operator_api::LodgeRequest, reply_code: &str) -> Result<Lodge, Status> {
+fn parse_lodge(request: operator_api::LodgeRequest) -> Result<Box<Lodge>, Status> {
     let kind = request.kind();
     if kind == wire::ComplaintKind::Unspecified {
         let text = format!("kind {}: must be complaint, aspiration or information-request", request.kind);
@@ -186,6 +167,7 @@ fn parse_lodge(request: operator_api::LodgeRequest, reply_code: &str) -> Result<
     }
     check_code("category", &request.category, limits::CATEGORY_BYTES, true)?;
     check_code("area", &request.area, limits::AREA_BYTES, false)?;
+    check_citizen_key(&request.citizen_key, request.key_origin)?;
     let mut text = request.text.ok_or_else(|| Status::invalid_argument("text: a complaint needs title and text"))?;
     let mut contents = Vec::new();
     let reporter = std::mem::take(&mut text.reporter);
@@ -200,11 +182,24 @@ fn parse_lodge(request: operator_api::LodgeRequest, reply_code: &str) -> Result<
         category: request.category,
         area: request.area,
         class: class.to_wire().into(),
-        reply_code_hash: reply_code_hash(reply_code).to_vec(),
+        citizen_key: request.citizen_key,
+        key_origin: request.key_origin,
     };
     let external = request.external.map(parse_external).transpose()?;
     let forward = request.forward.map(commands::offer).transpose()?;
-    Ok(Lodge { body, contents, external, forward })
+    Ok(Box::new(Lodge { body, contents, external, forward }))
+}
+
+/// Checks the citizen's key: a point of the curve with a known origin, or neither.
+fn check_citizen_key(public: &[u8], origin: i32) -> Result<(), Status> {
+    let origin = wire::KeyOrigin::try_from(origin)
+        .map_err(|_| Status::invalid_argument(format!("key origin {origin}: must be device or drawn")))?;
+    match (public.is_empty(), origin == wire::KeyOrigin::Unspecified) {
+        (true, true) => Ok(()),
+        (false, false) if PublicKey::try_from(public).is_ok() => Ok(()),
+        (false, false) => Err(Status::invalid_argument("citizen key: it is no Ed25519 public key")),
+        _ => Err(Status::invalid_argument("citizen key: a key and its origin need each other")),
+    }
 }
 
 fn parse_external(external: operator_api::ExternalReference) -> Result<External, Status> {
@@ -244,17 +239,4 @@ fn check_code(field: &str, text: &str, bytes: usize, required: bool) -> Result<(
         Some(c) => Err(Status::invalid_argument(format!("{field} holds the control character U+{:04X}", u32::from(c)))),
         None => Ok(()),
     }
-}
-
-/// Draws a reply code: 80 random bits, in groups of four characters.
-fn draw_reply_code() -> String {
-    let mut rng = rand::rng();
-    let mut code = String::with_capacity(node_limits::REPLY_CODE_CHARS * 5 / 4);
-    for number in 0..node_limits::REPLY_CODE_CHARS {
-        if number > 0 && number % 4 == 0 {
-            code.push('-');
-        }
-        code.push(char::from(REPLY_CODE_ALPHABET[usize::from(rng.random::<u8>() % 32)]));
-    }
-    code
 }

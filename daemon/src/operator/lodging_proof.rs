@@ -6,7 +6,6 @@
 
 use sinergi_proto::base::ids::{ComplaintId, LedgerIndex};
 use sinergi_proto::entry::Body;
-use sinergi_proto::entry::content::reply_code_hash;
 use sinergi_proto::operator_api;
 use sinergi_proto::transparency::lodging_proof;
 use tonic::Status;
@@ -18,6 +17,15 @@ use super::{blocking, own};
 use crate::storage::complaint_loader::{OwnDataError, ParsedLeaf};
 use crate::storage::ledger::ReadError;
 use crate::writer::Head;
+
+/// A complaint that was lodged at this agency.
+struct Lodging {
+    complaint: ComplaintId,
+    /// The citizen's public key; empty if there is none.
+    citizen_key: Vec<u8>,
+    /// The `Lodged` entry.
+    leaf: ParsedLeaf,
+}
 
 /// Makes receipts for the complaints that were lodged at this agency.
 #[derive(Clone)]
@@ -33,16 +41,16 @@ impl LodgingProofs {
         request: operator_api::GetLodgingProofRequest,
     ) -> Result<operator_api::LodgingProof, Status> {
         let service = self.clone();
-        let (complaint, lodged) = blocking(move || service.lodged_here(&request)).await?;
+        let Lodging { complaint, citizen_key, leaf: lodged } = blocking(move || service.lodged_here(&request)).await?;
         // The store may be ahead of the newest signed checkpoint for a moment.
         let head = self.ledger.signed_head(lodged.index.next()).await?;
         let service = self.clone();
         let file = blocking(move || own(service.receipt_of(&lodged, &head))).await?;
-        Ok(operator_api::LodgingProof { complaint: complaint.0.to_vec(), file })
+        Ok(operator_api::LodgingProof { complaint: complaint.0.to_vec(), file, citizen_key })
     }
 
     /// The complaint that the request names, if it was lodged at this agency, and its `Lodged` entry.
-    fn lodged_here(&self, request: &operator_api::GetLodgingProofRequest) -> Result<(ComplaintId, ParsedLeaf), Status> {
+    fn lodged_here(&self, request: &operator_api::GetLodgingProofRequest) -> Result<Lodging, Status> {
         let id = self.complaints.complaint_named(&request.complaint)?;
         let outbox = &self.complaints.outbox;
         let summary = own(outbox.store().summary(&id))?.ok_or_else(|| no_case(&id))?;
@@ -53,12 +61,8 @@ impl LodgingProofs {
         }
         let leaf = own(ParsedLeaf::parse(own(outbox.reader().leaf(summary.lodged))?, outbox.federation()))?;
         let Body::Lodged(lodged) = &leaf.entry.body else { return own(Err(OwnDataError::StoreMismatch(id))) };
-        let code = &request.reply_code;
-        if !code.is_empty() && reply_code_hash(code) != lodged.reply_code_hash {
-            let text = format!("complaint {id}: the reply code is not the one that was given for it");
-            return Err(Status::failed_precondition(text));
-        }
-        Ok((id, leaf))
+        let key = lodged.citizen_key.map(|key| key.public.to_vec()).unwrap_or_default();
+        Ok(Lodging { complaint: id, citizen_key: key, leaf })
     }
 
     fn receipt_of(&self, lodged: &ParsedLeaf, head: &Head) -> Result<Vec<u8>, ReadError> {

@@ -19,7 +19,7 @@ use std::thread::JoinHandle;
 use futures_executor::block_on;
 use parking_lot::Mutex;
 use prost::Message;
-use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
+use sinergi_proto::base::ids::{AgencyId, EntryId, LedgerIndex};
 use sinergi_proto::engine::commit::{DurableBatch, finish};
 use sinergi_proto::engine::{Answer, Destroy, Warning};
 use sinergi_proto::routing::outbox::CachedLeaf;
@@ -31,7 +31,9 @@ use tokio::task::unconstrained;
 use super::checkpoints::Checkpoints;
 use super::submission::{Reply, WriterStop};
 use super::{Head, WriterError};
+use crate::base::error_chain::one_line;
 use crate::storage::complaint_loader::OwnDataError;
+use crate::storage::earlier_epochs::EarlierEpochs;
 use crate::storage::leaf_cache::LeafCache;
 use crate::storage::ledger::{Committed, Fatal, Group, Ledger, Position};
 use crate::storage::store::{Changes, Counts, Store};
@@ -230,10 +232,29 @@ impl CommitThread {
         if destroyed > 0 {
             tracing::info!(contents = destroyed, "destroyed what was erased");
         }
+        self.destroy_earlier(ledger, destroy);
         if all_spent || destroy.iter().any(|what| matches!(what, Destroy::DeferredItem(_))) {
             self.overwrite_spent_items(ledger)?;
         }
         Ok(())
+    }
+
+    /// Overwrites erased contents in the ledgers of earlier epochs. A failure does not stop the node, because its own ledger is whole. The next start
+    /// tries again.
+    fn destroy_earlier(&self, ledger: &Ledger, destroy: &BTreeSet<Destroy>) {
+        let entry = |what: &Destroy| if let Destroy::EarlierContents(entry) = what { Some(*entry) } else { None };
+        let entries: BTreeSet<EntryId> = destroy.iter().filter_map(entry).collect();
+        if entries.is_empty() {
+            return;
+        }
+        match EarlierEpochs::beside(ledger.reader().folder()).erase(&entries) {
+            Ok(0) => {}
+            Ok(contents) => tracing::info!(contents, "destroyed what was erased in the ledgers of earlier epochs"),
+            Err(error) => {
+                let error = one_line(&error);
+                tracing::error!(%error, "a text that was erased is still in the ledger of an earlier epoch; the next start tries again");
+            }
+        }
     }
 
     /// Overwrites the records of items that are no longer deferred. The items were written again as leaves with their contents, so the first copy

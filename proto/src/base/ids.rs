@@ -111,10 +111,13 @@ impl fmt::Debug for EntryId {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ComplaintId(pub [u8; 32]);
 
-/// Crockford's base32 in lower case (crockford.com/base32.html). Letters that look like a digit are read as that digit.
+/// The digits of Crockford's base32 (crockford.com/base32.html), in lower case.
+pub(crate) const CROCKFORD_DIGITS: &str = "0123456789abcdefghjkmnpqrstvwxyz";
+
+/// Crockford's base32. Letters that look like a digit are read as that digit.
 static CROCKFORD: LazyLock<Encoding> = LazyLock::new(|| {
     let mut spec = Specification::new();
-    spec.symbols.push_str("0123456789abcdefghjkmnpqrstvwxyz");
+    spec.symbols.push_str(CROCKFORD_DIGITS);
     spec.translate.from.push_str("ABCDEFGHJKMNPQRSTVWXYZoOiIlL");
     spec.translate.to.push_str("abcdefghjkmnpqrstvwxyz001111");
     spec.encoding().expect("32 distinct symbols and a translation onto them")

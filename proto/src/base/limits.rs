@@ -108,8 +108,8 @@ pub const BODY_BYTES: usize = 240 * 1024;
 pub const TEXT_FIELD_BYTES: usize = 2048;
 /// Longest written time (RFC 3339).
 pub const TIME_BYTES: usize = 64;
-/// Longest reply code as a citizen may type it, with hyphens and spaces.
-pub const REPLY_CODE_BYTES: usize = 64;
+/// Highest score of the citizen's word.
+pub const SCORE: u8 = 5;
 
 /// An entry is deferred if its clock is further ahead of the receiver's clock than this.
 pub const CLOCK_AHEAD: Duration = Duration::from_secs(5 * 60);

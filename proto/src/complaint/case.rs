@@ -5,13 +5,17 @@
 //! Invariants:
 //! - a case entry never moves custody;
 //! - only the work of the holder at that point of the custody path moves the case;
-//! - a case is closed with a true cause only: by the citizen's word, by a silence that lasted, or by the intake agency's own word (`self_closed`).
+//! - a case is closed with a true cause only: by the citizen's word, by a silence that lasted, or by the intake agency's own word (`self_closed`);
+//! - a case that was reopened is closed only after a new answer;
+//! - no word of the citizen has effect after one with a higher or equal number, so none can be shown again.
 
-use super::no_effect::NoEffect;
+use super::no_effect::{NoEffect, NotHeard};
 use super::phase::Phase;
+use super::timeline::TimelineKey;
+use crate::base::clock::HybridClock;
 use crate::base::ids::{AgencyId, ComplaintId, EntryId};
 use crate::charter::Rules;
-use crate::entry::content::reply_code_hash;
+use crate::citizen::Reply;
 use crate::entry::{CaseAct, Lodged};
 use crate::wire::{CloseCause, ReplyWord};
 
@@ -22,7 +26,7 @@ pub struct CaseState {
     pub phase: Phase,
     /// The category code of the newest classification.
     pub category: String,
-    /// Whether the intake agency closed the case on its own word: neither after a silence nor on a reply with the citizen's reply code.
+    /// Whether the intake agency closed the case on its own word: neither after a silence nor on the citizen's word.
     pub self_closed: bool,
     /// The agency that ended the work last.
     pub resolved_by: Option<AgencyId>,
@@ -34,10 +38,15 @@ pub struct CaseState {
     pub archive_proposal: Option<ArchiveProposal>,
     /// The last answer, with its time in milliseconds since 1970. `None` if there is no answer, or a reply came after it.
     pub answer: Option<(EntryId, u64)>,
-    /// The reply that carries the citizen's word on the last answer, and is not dissatisfied. `None` if there is none.
+    /// The reply with the citizen's satisfied word on the newest answer, or on one that crossed with an acceptance. `None` if there is none, or
+    /// the case was answered or reopened after it.
     pub citizens_word: Option<EntryId>,
-    /// Whether the citizen has got an answer.
-    is_answered: bool,
+    /// The highest number of a word of the citizen that has effect; 0: there is none.
+    pub word_number: u64,
+    /// The newest answer with effect.
+    pub newest_answer: Option<TimelineKey>,
+    /// The newest reply that reopened the case.
+    reopened_by: Option<TimelineKey>,
 }
 
 /// A proposal to archive that waits for the second signature.
@@ -58,10 +67,12 @@ pub struct CaseEntry<'a> {
     pub id: EntryId,
     /// The entry's author.
     pub author: &'a AgencyId,
-    /// The entry's clock, in milliseconds since 1970.
-    pub millis: u64,
+    /// The entry's clock.
+    pub clock: HybridClock,
     /// The custody entry under which it was made.
     pub basis: EntryId,
+    /// The answer that it names, if it is a reply.
+    pub answer: Option<TimelineKey>,
     /// Whether the basis is on the custody path.
     pub on_path: bool,
     /// The next `Accepted` on the path after the basis, if its author did not know of this entry.
@@ -73,6 +84,10 @@ pub struct CaseEntry<'a> {
 }
 
 impl CaseEntry<'_> {
+    fn key(&self) -> TimelineKey {
+        (self.clock, self.id)
+    }
+
     fn require_on_path(&self) -> Result<(), NoEffect> {
         if self.on_path { Ok(()) } else { Err(NoEffect::BasisSuperseded) }
     }
@@ -91,7 +106,9 @@ impl CaseState {
             archive_proposal: None,
             answer: None,
             citizens_word: None,
-            is_answered: false,
+            word_number: 0,
+            newest_answer: None,
+            reopened_by: None,
         }
     }
 
@@ -101,7 +118,7 @@ impl CaseState {
     ///
     /// # Errors
     /// The reason why the entry has no effect on this state.
-    pub fn after(&self, entry: CaseEntry<'_>, intake: &AgencyId, lodged: &Lodged) -> Result<Self, NoEffect> {
+    pub fn after(&self, entry: CaseEntry<'_>, intake: &AgencyId) -> Result<Self, NoEffect> {
         if entry.act.needs_custody() {
             entry.require_on_path()?;
             if let Some(by) = entry.crossed_by {
@@ -125,7 +142,8 @@ impl CaseState {
                 next.answered(Phase::Resolved, entry);
                 next.resolved_by = Some(entry.author.clone());
             }
-            CaseAct::Replied { word, reply_code } => next.replied(*word, reply_code, entry, intake, lodged)?,
+            CaseAct::Replied(reply) if reply.signature.is_some() => next.citizen_spoke(reply, entry)?,
+            CaseAct::Replied(reply) => next.noted(reply.word.says, entry, intake)?,
             CaseAct::Closed { cause, ground } => next.closed(*cause, *ground, entry)?,
             CaseAct::ArchiveProposed { reason } => {
                 next.require_running(entry)?;
@@ -153,7 +171,9 @@ impl CaseState {
 
     fn answered(&mut self, phase: Phase, entry: CaseEntry<'_>) {
         self.phase = phase;
-        (self.answer, self.citizens_word, self.is_answered) = (Some((entry.id, entry.millis)), None, true);
+        self.answer = Some((entry.id, entry.clock.millis()));
+        self.newest_answer = Some(entry.key());
+        self.citizens_word = None;
     }
 
     /// Whether the case waits for work of the holder.
@@ -161,27 +181,49 @@ impl CaseState {
         self.phase.is_open() || (self.phase == Phase::Resolved && self.resolved_by.as_ref() != Some(holder))
     }
 
-    fn replied(
-        &mut self,
-        word: ReplyWord,
-        reply_code: &str,
-        entry: CaseEntry<'_>,
-        intake: &AgencyId,
-        lodged: &Lodged,
-    ) -> Result<(), NoEffect> {
+    /// Takes a word that the citizen signed. The fold has checked the signature, and that its carrier had seen the answer.
+    fn citizen_spoke(&mut self, reply: &Reply, entry: CaseEntry<'_>) -> Result<(), NoEffect> {
+        let (number, highest) = (reply.word.number, self.word_number);
+        if number <= highest {
+            return Err(NoEffect::NotHeard(NotHeard::Outdated { number, highest }));
+        }
+        (self.word_number, self.answer) = (number, None);
+        match reply.word.says {
+            ReplyWord::Satisfied if entry.answer.is_some_and(|answer| self.is_last(&answer)) => {
+                self.citizens_word = Some(entry.id);
+            }
+            ReplyWord::Dissatisfied => self.reopen(entry),
+            ReplyWord::Satisfied | ReplyWord::Information | ReplyWord::Unspecified => {}
+        }
+        Ok(())
+    }
+
+    /// Takes what an agency notes in its own name. It never counts as the citizen's word.
+    fn noted(&mut self, says: ReplyWord, entry: CaseEntry<'_>, intake: &AgencyId) -> Result<(), NoEffect> {
         if entry.author != intake && !(self.phase == Phase::Closed && self.self_closed) {
             return Err(NoEffect::NotSelfClosed);
         }
-        let is_code = !reply_code.is_empty() && reply_code_hash(reply_code) == lodged.reply_code_hash;
-        let closes = is_code && word != ReplyWord::Dissatisfied && self.is_answered;
-        self.citizens_word = closes.then_some(entry.id);
         self.answer = None;
-        if word == ReplyWord::Dissatisfied {
-            self.phase = Phase::Reopened;
-            self.self_closed = false;
-            self.reopened = self.reopened.saturating_add(1);
+        if says == ReplyWord::Dissatisfied {
+            self.reopen(entry);
         }
         Ok(())
+    }
+
+    fn reopen(&mut self, entry: CaseEntry<'_>) {
+        (self.phase, self.self_closed) = (Phase::Reopened, false);
+        (self.citizens_word, self.reopened_by) = (None, Some(entry.key()));
+        self.reopened = self.reopened.saturating_add(1);
+    }
+
+    /// Whether the case was reopened and not answered since. The intake agency cannot close it over the citizen's word then.
+    fn awaits_answer(&self) -> bool {
+        self.reopened_by.is_some_and(|by| self.newest_answer.is_none_or(|answer| answer < by))
+    }
+
+    /// Whether the case was neither answered nor reopened after this answer. It may be one without effect, because it crossed with an acceptance.
+    fn is_last(&self, answer: &TimelineKey) -> bool {
+        self.newest_answer.is_none_or(|newest| newest <= *answer) && self.reopened_by.is_none_or(|by| by < *answer)
     }
 
     /// Closes the case, if the cause is true.
@@ -194,10 +236,11 @@ impl CaseState {
             // After the answer nobody may have worked on the case again.
             Ok(CloseCause::Silence) if matches!(self.phase, Phase::Responded | Phase::Resolved) => {
                 self.answer.is_some_and(|(answer, millis)| {
-                    ground == Some(answer) && entry.millis >= millis.saturating_add(entry.rules.silence_millis())
+                    ground == Some(answer)
+                        && entry.clock.millis() >= millis.saturating_add(entry.rules.silence_millis())
                 })
             }
-            Ok(CloseCause::OwnWord) => ground.is_none(),
+            Ok(CloseCause::OwnWord) => ground.is_none() && !self.awaits_answer(),
             Ok(CloseCause::Silence | CloseCause::Unspecified) | Err(_) => false,
         };
         if !is_true {

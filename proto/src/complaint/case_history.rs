@@ -103,7 +103,7 @@ mod tests {
             category: String::new(),
             area: String::new(),
             class: ContentClass::Public,
-            reply_code_hash: [0; 32],
+            citizen_key: None,
         })
     }
 

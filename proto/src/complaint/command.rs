@@ -6,7 +6,7 @@
 //! Must not know whether a command is allowed: [`decide`](fn@super::decide) does.
 
 use crate::base::ids::{AgencyId, ComplaintId, EntryId};
-use crate::wire::ReplyWord;
+use crate::citizen::Reply;
 
 /// An order of an operator, or of the node itself. Each command becomes at most one entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,13 +49,8 @@ pub enum Command {
         /// An `Outcome`.
         outcome: i32,
     },
-    /// The intake agency passes on the citizen's word.
-    Reply {
-        /// The citizen's word.
-        word: ReplyWord,
-        /// The reply code from the citizen's receipt. Empty: the agency speaks in its own name.
-        reply_code: String,
-    },
+    /// The citizen's word: signed by the citizen, or noted by the intake agency in its own name.
+    Reply(Reply),
     /// The intake agency ends the case.
     Close {
         /// A `CloseCause`.

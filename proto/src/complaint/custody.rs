@@ -6,9 +6,10 @@
 //! differences on. So honest nodes fork only if a network partition lasts longer than `answer_by`, or if supervisor and holder act at the
 //! same time.
 
-use super::no_effect::{NoEffect, margin_after};
+use super::no_effect::{NoEffect, NotHeard, margin_after};
 use crate::base::ids::{AgencyId, EntryId};
 use crate::charter::{Charter, Charters, MemberStatus};
+use crate::citizen::Reply;
 use crate::entry::{CaseAct, CustodyAct};
 use crate::wire::{Deadline, ReplyWord};
 
@@ -129,12 +130,8 @@ impl CustodyState {
             | CaseAct::Resolved { .. }
             | CaseAct::ArchiveProposed { .. }
             | CaseAct::Linked { .. } => self.require_holder(actor),
-            CaseAct::Replied { word: ReplyWord::Dissatisfied, .. } if actor.author != intake => {
-                self.require_overseer(intake, actor, || NoEffect::NotIntake { intake: intake.clone() })
-            }
-            CaseAct::Replied { .. } | CaseAct::Closed { .. } | CaseAct::EraseProposed { .. } => {
-                require_intake(intake, actor)
-            }
+            CaseAct::Replied(reply) => self.require_carrier(reply, intake, actor),
+            CaseAct::Closed { .. } | CaseAct::EraseProposed { .. } => require_intake(intake, actor),
             CaseAct::ArchiveApproved { .. } | CaseAct::ArchiveRefused { .. } => {
                 self.require_second_of_archive(intake, actor)
             }
@@ -148,6 +145,22 @@ impl CustodyState {
                 }
                 require_active(to, actor)
             }
+        }
+    }
+
+    /// Checks the author of a reply. The citizen's signed word may come through others than the intake agency, so that it cannot be withheld.
+    /// Without a signature, others can only reopen a case that the intake agency closed on its own word.
+    fn require_carrier(&self, reply: &Reply, intake: &AgencyId, actor: Actor<'_>) -> Result<(), NoEffect> {
+        let author = actor.author;
+        let not_intake = || NoEffect::NotIntake { intake: intake.clone() };
+        let may_carry = |charter: &Charter| charter.supervises(author, intake) || charter.is_oversight(author);
+        match reply.signature {
+            _ if author == intake => Ok(()),
+            Some(_) => {
+                actor.require_power(may_carry, || NoEffect::NotHeard(NotHeard::NotCarrier { intake: intake.clone() }))
+            }
+            None if reply.word.says == ReplyWord::Dissatisfied => self.require_overseer(intake, actor, not_intake),
+            None => Err(not_intake()),
         }
     }
 

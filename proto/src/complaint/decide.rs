@@ -11,7 +11,7 @@ use super::{Actor, Command, Complaint, NewOffer, NoEffect, Phase};
 use crate::base::ids::{AgencyId, EntryId};
 use crate::charter::Charters;
 use crate::entry::{CaseAct, CustodyAct};
-use crate::wire::entry::Body as Wire;
+use crate::wire::{CloseCause, entry::Body as Wire};
 
 /// The reason why a command is declined. Nothing was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,7 +62,7 @@ pub enum Declined {
     },
     /// No word of the citizen closes the case.
     #[error(
-        "complaint {complaint}: no reply with the citizen's reply code came since the last answer, so it cannot be closed by the citizen's word; \
+        "complaint {complaint}: no satisfied word signed by the citizen came since the last answer, so it cannot be closed by the citizen's word; \
          after a silence it can be closed with --silence, and in the agency's own name with --own-word"
     )]
     NoReply {
@@ -76,14 +76,6 @@ pub enum Declined {
         complaint: String,
         /// The problem and its solution, in words.
         problem: String,
-    },
-    /// The reply code is not the citizen's.
-    #[error(
-        "complaint {complaint}: the reply code is not the one on the citizen's receipt; leave it out to reply in the agency's own name"
-    )]
-    WrongReplyCode {
-        /// The complaint's short id.
-        complaint: String,
     },
     /// The command names an entry that is not here.
     #[error("entry \"{entry}\": this node has no such entry of the complaint")]
@@ -167,7 +159,7 @@ pub fn decide(complaint: &Complaint, command: &Command, author: Author<'_>) -> R
         Command::Progress { state } => case(CaseAct::Progressed { state: *state }),
         Command::Respond => case(CaseAct::Responded),
         Command::Resolve { outcome } => case(CaseAct::Resolved { outcome: *outcome }),
-        Command::Reply { word, reply_code } => case(case::reply(complaint, *word, reply_code)?),
+        Command::Reply(reply) => case(CaseAct::Replied(Box::new(reply.clone()))),
         Command::Close { cause } => case(case::close(complaint, *cause, author)?),
         Command::Archive { reason } => case(CaseAct::ArchiveProposed { reason: *reason }),
         Command::Approve { proposal } => case(case::approval(complaint, *proposal, author)?),
@@ -206,8 +198,15 @@ fn check_phase(complaint: &Complaint, command: &Command) -> Result<(), Declined>
     let phase = complaint.case().phase;
     let name = || complaint.id().short();
     match command {
-        Command::Close { .. } => match phase {
+        Command::Close { cause } => match phase {
             Phase::Responded | Phase::Resolved => Ok(()),
+            // The citizen is satisfied with an answer that crossed with an acceptance.
+            _ if *cause == i32::from(CloseCause::Reply)
+                && complaint.case().citizens_word.is_some()
+                && !phase.is_ended() =>
+            {
+                Ok(())
+            }
             _ => Err(Declined::NotAnswered { complaint: name(), phase }),
         },
         Command::Forward(_)
@@ -224,7 +223,7 @@ fn check_phase(complaint: &Complaint, command: &Command) -> Result<(), Declined>
         | Command::Return { .. }
         | Command::Withdraw
         | Command::Recall
-        | Command::Reply { .. }
+        | Command::Reply(_)
         | Command::Archive { .. }
         | Command::Approve { .. }
         | Command::RefuseArchive

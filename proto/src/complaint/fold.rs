@@ -226,12 +226,12 @@ impl Complaint {
             }
             CaseAct::Linked { duplicate_of } if *duplicate_of == self.id => Err(NoEffect::DuplicateOfItself),
             CaseAct::Disclosed { entry: named, commitment, .. } => self.check_disclosed(entry, named, *commitment),
+            CaseAct::Replied(reply) => self.check_word(reply, |answer| self.is_ancestor(entry, answer)),
             CaseAct::Recalled
             | CaseAct::Verified { .. }
             | CaseAct::Progressed { .. }
             | CaseAct::Responded
             | CaseAct::Resolved { .. }
-            | CaseAct::Replied { .. }
             | CaseAct::Closed { .. }
             | CaseAct::ArchiveProposed { .. }
             | CaseAct::EraseProposed { .. }
@@ -269,7 +269,7 @@ impl Complaint {
         Ok(())
     }
 
-    fn is_ancestor(&self, entry: EntryView<'_>, id: &EntryId) -> bool {
+    pub(super) fn is_ancestor(&self, entry: EntryView<'_>, id: &EntryId) -> bool {
         entry.parents.contains(id)
             || (self.entries.contains_key(id) && self.are_heads(entry.parents))
             || self.ancestors(entry.parents).contains(id)
@@ -366,8 +366,8 @@ impl Complaint {
 
     /// The history of the case, and the judge of its entries on the present path.
     fn case_judge(&mut self) -> (&mut CaseHistory, CaseJudge<'_>) {
-        let Self { entries, path, intake, lodged, history, .. } = self;
-        (history, CaseJudge { entries, path, intake, lodged, known_to: RefCell::default() })
+        let Self { entries, path, intake, history, .. } = self;
+        (history, CaseJudge { entries, path, intake, known_to: RefCell::default() })
     }
 
     fn apply_case(&mut self, entry: EntryView<'_>) {
@@ -386,7 +386,7 @@ impl Complaint {
             | CaseAct::Progressed { .. }
             | CaseAct::Responded
             | CaseAct::Resolved { .. }
-            | CaseAct::Replied { .. }
+            | CaseAct::Replied(_)
             | CaseAct::Closed { .. }
             | CaseAct::ArchiveProposed { .. }
             | CaseAct::ArchiveApproved { .. }
@@ -430,7 +430,6 @@ struct CaseJudge<'a> {
     entries: &'a LiteMap<EntryId, Box<KnownEntry>>,
     path: &'a [EntryId],
     intake: &'a AgencyId,
-    lodged: &'a Lodged,
     /// The ancestors of each `Accepted` that was asked for. Walking them once keeps the judgement of many entries fast.
     known_to: RefCell<BTreeMap<EntryId, BTreeSet<EntryId>>>,
 }
@@ -445,10 +444,11 @@ impl CaseJudge<'_> {
             let accepted = self.path[depth + 1..].iter().find(|id| is_accepted(&self.entries[*id]))?;
             (!self.knew(accepted, id)).then_some(*accepted)
         });
-        let (author, millis, on_path) = (&known.author, known.clock.millis(), depth.is_some());
-        let entry =
-            CaseEntry { id: *id, author, millis, basis: *basis, on_path, crossed_by, rules: known.charter.rules, act };
-        state.after(entry, self.intake, self.lodged)
+        let (id, basis, clock, rules) = (*id, *basis, known.clock, known.charter.rules);
+        let answer = act.answer().and_then(|answer| Some((self.entries.get(&answer)?.clock, answer)));
+        let (author, on_path) = (&known.author, depth.is_some());
+        let entry = CaseEntry { id, author, clock, basis, answer, on_path, crossed_by, rules, act };
+        state.after(entry, self.intake)
     }
 
     /// Whether the author of `accepted` knew of an entry.

@@ -51,6 +51,8 @@ pub enum NoEffect {
         /// The intake agency.
         intake: AgencyId,
     },
+    /// The word is not heard as the citizen's.
+    NotHeard(NotHeard),
     /// Only the addressee of the offer may answer it.
     NotAddressee {
         /// The addressee.
@@ -164,6 +166,7 @@ impl fmt::Display for NoEffect {
             }
             Self::NotHolder { holder } => write!(f, "only the holder may do this, and {holder} holds it"),
             Self::NotIntake { intake } => write!(f, "only the intake agency may do this: {intake}"),
+            Self::NotHeard(why) => why.fmt(f),
             Self::NotAddressee { to } => write!(f, "only the addressee may answer the offer: {to}"),
             Self::NotSupervisor { agency } => write!(f, "only the supervisor of {agency} may do this"),
             Self::NotOverseer => write!(f, "only supervisors and oversight agencies may do this"),
@@ -220,6 +223,49 @@ impl fmt::Display for NoEffect {
             Self::DuplicateOfItself => write!(f, "a complaint is no duplicate of itself"),
             Self::NotDisclosed => write!(f, "it does not carry the content that it names"),
             Self::IdentityOfIntake { intake } => write!(f, "only {intake} discloses the identity of the reporter"),
+        }
+    }
+}
+
+/// The reason why a signed word does not count as the citizen's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotHeard {
+    /// Only the intake agency, its supervisor or an oversight agency may carry it.
+    NotCarrier {
+        /// The intake agency.
+        intake: AgencyId,
+    },
+    /// The complaint was lodged without a key of the citizen, so nobody can sign for the citizen.
+    NoKey,
+    /// The signature is not the one of the citizen's key over this word.
+    NotSigned,
+    /// The word is about no answer of the complaint that its carrier had seen.
+    NoAnswer,
+    /// A word of the citizen with a higher number, or with this one, came before.
+    Outdated {
+        /// The number of the word.
+        number: u64,
+        /// The highest number before it.
+        highest: u64,
+    },
+}
+
+impl fmt::Display for NotHeard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotCarrier { intake } => write!(
+                f,
+                "only the intake agency {intake}, its supervisor or an oversight agency may carry the citizen's word"
+            ),
+            Self::NoKey => write!(f, "the complaint was lodged without a key of the citizen, so no word can be signed"),
+            Self::NotSigned => write!(f, "the word is not signed with the citizen's key"),
+            Self::NoAnswer => {
+                write!(f, "the word is about no answer of this complaint that was known when it was written down")
+            }
+            Self::Outdated { number, highest } => write!(
+                f,
+                "it is word number {number} of the citizen, and number {highest} counts already: each word counts once, by rising numbers"
+            ),
         }
     }
 }

@@ -111,6 +111,13 @@ impl Complaint {
         self.notices.erased.contains(&entry.id) || of_erased
     }
 
+    /// The entries whose contents are, or must be, destroyed, also those that are not here. Disclosed copies of their contents are among them.
+    pub fn erased_entries(&self) -> impl Iterator<Item = EntryId> {
+        let is_copy = |id: &EntryId| !self.notices.erased.contains(id) && self.is_erased(id);
+        let copies = self.entries.iter().map(|(id, _)| *id).filter(is_copy);
+        self.notices.erased.iter().copied().chain(copies)
+    }
+
     /// Whether any content is, or must be, destroyed.
     pub fn has_erasures(&self) -> bool {
         !self.notices.erased.is_empty()
@@ -123,6 +130,18 @@ impl Complaint {
             disclosed_to: &self.notices.disclosed_to,
             formerly_offered: &self.notices.formerly_offered,
         }
+    }
+
+    /// The entry that the citizen's next word is about: the newest answer, or the end of a case that nobody answered. `None`: there is neither.
+    pub fn answer_to_reply(&self) -> Option<EntryId> {
+        let ends = |known: &KnownEntry| {
+            matches!(&known.body, Body::Case { act: CaseAct::Closed { .. } | CaseAct::ArchiveApproved { .. }, .. })
+        };
+        let end = || {
+            let newest_first = self.order.iter().rev().map(|(_, id)| *id);
+            newest_first.filter(|id| ends(&self.entries[id])).find(|id| self.standing(id) == Some(Standing::Effective))
+        };
+        self.case().newest_answer.map(|(_, answer)| answer).or_else(end)
     }
 
     /// The proposals to erase that have effect and were not approved.
@@ -226,6 +245,11 @@ impl Complaint {
     /// The given entries and all their ancestors, as far as they are here.
     pub fn ancestors(&self, parents: &[EntryId]) -> BTreeSet<EntryId> {
         ancestors_of(&self.entries, parents)
+    }
+
+    /// The authors of the entries that are here.
+    pub fn authors(&self) -> impl Iterator<Item = &AgencyId> {
+        self.written.iter().map(|(author, _)| author)
     }
 
     /// Number of entries that an agency wrote in this complaint.

@@ -13,12 +13,15 @@ mod rules;
 mod two_signatures;
 mod whole_life;
 mod witness;
+mod words;
 
-use super::{NoEffect, NotWitnessed, Phase, Standing};
+use super::{NoEffect, NotHeard, NotWitnessed, Phase, Standing};
 use crate::base::ids::EntryId;
 use crate::base::limits;
 use crate::charter::MemberStatus;
-use crate::fixture::{ANSWER_WITHIN, Case, DAY, Federation, MINUTE, REPLY_CODE, START, Writing, agency, member_of};
+use crate::fixture::{
+    ANSWER_WITHIN, Case, DAY, Federation, MINUTE, OTHER_CODE, REPLY_CODE, START, Writing, agency, member_of,
+};
 use crate::wire::{CloseCause, ReplyWord};
 
 const MARGIN: u64 = 10 * MINUTE;

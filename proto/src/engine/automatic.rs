@@ -10,7 +10,7 @@ use crate::complaint::{Command, recall_to_answer};
 use crate::wire;
 
 use super::view::View;
-use super::{Act, Batch, CommandError, Destroy, Engine, Warning};
+use super::{Act, Batch, CommandError, Engine, Warning};
 
 /// The number of complaints in one slice of [`Engine::destroy_from_before`].
 const COMPLAINTS_A_SLICE: usize = 64;
@@ -39,7 +39,7 @@ impl Engine {
     /// Orders the destruction of a complaint's erased contents. The complaint has been looked up.
     pub(super) fn destroy_erased(&self, complaint: &ComplaintId, batch: &mut Batch) {
         if let Some(case) = self.cases.get(complaint).filter(|case| case.complaint.has_erasures()) {
-            batch.destroy.extend(case.erased_leaves().map(Destroy::Contents));
+            batch.destroy.extend(case.to_destroy());
         }
     }
 
@@ -93,7 +93,7 @@ impl Engine {
             self.cases.look_up(&complaint, view)?;
             self.undestroyed.remove(&complaint);
             if let Some(case) = self.cases.get(&complaint) {
-                batch.destroy.extend(case.erased_leaves().map(Destroy::Contents));
+                batch.destroy.extend(case.to_destroy());
             }
         }
         Ok(())

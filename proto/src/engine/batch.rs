@@ -91,6 +91,8 @@ pub struct Recheck {
 pub enum Destroy {
     /// All contents of a leaf, which were erased on two signatures.
     Contents(LedgerIndex),
+    /// All contents of an entry in the ledgers of earlier epochs that the node still has.
+    EarlierContents(EntryId),
     /// The body of a `Deferred` record whose item is not deferred any more. A content in it would outlast an erasure.
     DeferredItem(ItemKey),
 }

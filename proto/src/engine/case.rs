@@ -13,13 +13,14 @@ use std::collections::BTreeSet;
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
+use super::batch::Destroy;
 use super::record::{External, LeafHeader};
 use crate::base::ids::{AgencyId, EntryId, LedgerIndex};
 use crate::base::limits;
 use crate::charter::Charters;
-use crate::complaint::{self, Complaint};
-use crate::entry::{Body, Commitment, Entry};
-use crate::routing::route::{Access, DeliveredBy, Reach, Route, Routes, RoutingContext, routes};
+use crate::complaint::{self, Complaint, Standing};
+use crate::entry::{Body, CaseAct, Commitment, Entry};
+use crate::routing::route::{Access, DeliveredBy, Reach, Route, Routes, RoutingContext, next_hop, routes};
 use crate::wire;
 
 /// A complaint with its leaves and routes.
@@ -138,7 +139,11 @@ impl Case {
         node: RoutingContext<'_>,
     ) -> (Vec<Route>, Vec<AgencyId>) {
         let reach = if delivered_by.is_some_and(|by| by.is_spent()) { Reach::Adjacent } else { Reach::Relayed };
-        let found = self.links(node, reach);
+        let mut found = self.links(node, reach);
+        let orders_erasure = matches!(&entry.body, Body::Case { act: CaseAct::Erased { .. }, .. });
+        if orders_erasure && self.complaint.standing(&entry.id) == Some(Standing::Effective) {
+            self.follow_the_texts(&mut found, node, reach);
+        }
         let source = delivered_by.map(|by| by.peer);
         let author = (!self.complaint.is_disputed(&entry.id)).then_some(&entry.author);
         let routes = found.of_entry(author, source, |to| self.given(to), self.complaint.len() > 1);
@@ -220,9 +225,29 @@ impl Case {
         self.relayed.contains(&offer).then(|| complaint::arrival(&self.complaint, &offer, own))?
     }
 
+    /// The contents to destroy, in the present ledger and in those of earlier epochs. An entry that is not here may be in an earlier one.
+    pub fn to_destroy(&self) -> impl Iterator<Item = Destroy> {
+        let here = self.erased_leaves().map(Destroy::Contents);
+        here.chain(self.complaint.erased_entries().map(Destroy::EarlierContents))
+    }
+
     /// The leaves whose contents are to be destroyed.
     pub fn erased_leaves(&self) -> impl Iterator<Item = LedgerIndex> {
         self.leaves.iter().filter(|(entry, _)| self.complaint.is_erased(entry)).map(|(_, leaf)| *leaf)
+    }
+
+    /// Adds the links that lead to texts of the complaint beside its readers: to the authors of its entries, and to every peer that was given a text,
+    /// as a relay or because it read the complaint once.
+    fn follow_the_texts<'a>(&'a self, routes: &mut Routes<'a>, node: RoutingContext<'a>, reach: Reach) {
+        let given = self.given.iter().chain(self.routed.iter()).filter(|(_, access)| **access > Access::Entries);
+        let given = given.filter_map(|(peer, _)| node.adjacent.get(peer));
+        let authors = self.complaint.authors().filter(|author| *author != node.own).filter_map(|author| {
+            let hop = next_hop(node.own, author, node.adjacent, node.charter)?;
+            (reach == Reach::Relayed || hop == author).then_some(hop)
+        });
+        for link in given.chain(authors) {
+            routes.links.entry(link).or_insert(Access::Entries);
+        }
     }
 
     fn links<'a>(&'a self, node: RoutingContext<'a>, reach: Reach) -> Routes<'a> {
@@ -332,6 +357,38 @@ mod tests {
             Case::of(case.complaint.clone()).routes_of(&offer, Some(DeliveredBy { peer: &ksp, relays: 1 }), node);
         let to: Vec<&str> = routes.iter().map(|route| route.to.as_str()).collect();
         assert_eq!(to, ["kemendagri"]);
+    }
+
+    #[test]
+    fn an_order_to_erase_goes_wherever_a_text_was_given_and_to_every_author() {
+        let federation = Federation::new();
+        let mut case = federation.case_held_by("ombudsman", "kominfo");
+        let says = |case: &crate::fixture::Case<'_>, by: &str, act: CaseAct| {
+            let writing = federation.node(by).says(case, act.to_wire(case.complaint.tip()));
+            writing.entry()
+        };
+        let proposal = says(&case, "ombudsman", CaseAct::EraseProposed { ground: 1, entries: Vec::new() });
+        case.learn(&proposal);
+        let remark = says(&case, "ksp", CaseAct::Remarked);
+        let erased = says(&case, "ksp", CaseAct::Erased { proposal: proposal.id, ground: 1 });
+        let without_effect = says(&case, "ksp", CaseAct::Erased { proposal: remark.id, ground: 1 });
+        for entry in [&remark, &erased, &without_effect] {
+            case.learn(entry);
+        }
+        let (own, ksp) = (agency("ombudsman"), agency("ksp"));
+        let adjacent = BTreeSet::from(["kemendagri", "kemenpanrb", "kominfo", "ksp"].map(agency));
+        let node = RoutingContext { own: &own, adjacent: &adjacent, charter: federation.charter() };
+        let mut here = Case::of(case.complaint.clone());
+        here.routed.insert(agency("kemendagri"), Access::Public);
+        here.given.insert(agency("kemenpanrb"), Access::Entries);
+        let links_of = |here: &Case, entry: &Entry| -> Vec<(String, Access)> {
+            let (routes, _) = here.routes_of(entry, Some(DeliveredBy { peer: &ksp, relays: 0 }), node);
+            routes.iter().map(|route| (route.to.to_string(), route.access)).collect()
+        };
+        let kominfo = ("kominfo".to_owned(), Access::Confidential);
+        assert_eq!(links_of(&here, &remark), std::slice::from_ref(&kominfo));
+        assert_eq!(links_of(&here, &without_effect), std::slice::from_ref(&kominfo));
+        assert_eq!(links_of(&here, &erased), [("kemendagri".to_owned(), Access::Entries), kominfo]);
     }
 
     #[test]

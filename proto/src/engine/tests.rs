@@ -17,9 +17,9 @@ use crate::admission::received::{Authentic, Received, receive_items};
 use crate::base::cursor::Cursor;
 use crate::base::ids::EntryId;
 use crate::complaint::{Command, NewOffer};
-use crate::entry::content::{Content, reply_code_hash};
+use crate::entry::content::Content;
 use crate::entry::{ContentClass, Entry, EntryDraft, Place};
-use crate::fixture::{FEDERATION, Federation, QUOTAS, REPLY_CODE, START, Writing, agency, entry_key};
+use crate::fixture::{FEDERATION, Federation, QUOTAS, REPLY_CODE, START, Writing, agency, code, entry_key};
 use crate::receipt::{Deferral, ItemOutcome, ItemResult};
 
 /// A node under test: the engine, what its view shows, and the batch that is open.
@@ -125,7 +125,8 @@ impl TestNode {
             category: "jalan".to_owned(),
             area: String::new(),
             class: wire::ContentClass::Public.into(),
-            reply_code_hash: reply_code_hash(REPLY_CODE).to_vec(),
+            citizen_key: code(REPLY_CODE).public().to_vec(),
+            key_origin: wire::KeyOrigin::Drawn.into(),
         };
         match self.give(Input::Lodge(Box::new(Lodge { body, contents, external, forward }))) {
             Answer::Lodged(lodged) => lodged,

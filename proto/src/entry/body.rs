@@ -16,8 +16,9 @@ pub use proven::Proven;
 use std::sync::Arc;
 
 use crate::base::ids::{AgencyId, ComplaintId, EntryId};
+use crate::citizen::{CitizenKey, Reply};
 use crate::entry::ContentClass;
-use crate::wire::{self, entry::Body as Wire};
+use crate::wire::entry::Body as Wire;
 
 /// The body of an entry, sorted by kind.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,8 +58,8 @@ pub struct Lodged {
     pub area: String,
     /// Class of the complaint's text.
     pub class: ContentClass,
-    /// [Hash](crate::entry::content::reply_code_hash) of the reply code that the citizen got on the receipt.
-    pub reply_code_hash: [u8; 32],
+    /// The key under which the citizen signs words. `None`: nobody has one, as after an import without receipts.
+    pub citizen_key: Option<CitizenKey>,
 }
 
 /// The action of a custody entry.
@@ -152,13 +153,8 @@ pub enum CaseAct {
         /// `Outcome`.
         outcome: i32,
     },
-    /// The citizen's word, which the intake agency writes down.
-    Replied {
-        /// The citizen's word.
-        word: wire::ReplyWord,
-        /// The reply code from the citizen's receipt. Empty if the intake agency speaks without it.
-        reply_code: String,
-    },
+    /// The citizen's word. Boxed, because it is rare and large.
+    Replied(Box<Reply>),
     /// The intake agency ends the case.
     Closed {
         /// `CloseCause`.
@@ -233,7 +229,7 @@ impl CaseAct {
             | Self::ArchiveProposed { .. }
             | Self::Linked { .. } => true,
             Self::Recalled
-            | Self::Replied { .. }
+            | Self::Replied(_)
             | Self::Closed { .. }
             | Self::ArchiveApproved { .. }
             | Self::ArchiveRefused { .. }
@@ -244,6 +240,11 @@ impl CaseAct {
             | Self::Remarked
             | Self::Disclosed { .. } => false,
         }
+    }
+
+    /// The answer that a reply is about.
+    pub fn answer(&self) -> Option<EntryId> {
+        if let Self::Replied(reply) = self { reply.word.answer } else { None }
     }
 
     /// Whether it has effect only while the custody lasts under which it was made: work, and the second signature under a proposal to archive.
@@ -286,7 +287,7 @@ impl Body {
                 CaseAct::Progressed { .. } => "Progressed",
                 CaseAct::Responded => "Responded",
                 CaseAct::Resolved { .. } => "Resolved",
-                CaseAct::Replied { .. } => "Replied",
+                CaseAct::Replied(_) => "Replied",
                 CaseAct::Closed { .. } => "Closed",
                 CaseAct::ArchiveProposed { .. } => "ArchiveProposed",
                 CaseAct::ArchiveApproved { .. } => "ArchiveApproved",

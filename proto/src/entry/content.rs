@@ -175,12 +175,6 @@ fn check_characters(field: &'static str, text: &str, limit: usize, multi_line: b
     }
 }
 
-/// The hash of a citizen's reply code in `Lodged`: SHA-256(`"sinergi/reply-code/v1\0" || code`). Hyphens, spaces and case do not count.
-pub fn reply_code_hash(code: &str) -> [u8; 32] {
-    let canonical: String = code.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
-    Sha256::new().chain_update(b"sinergi/reply-code/v1\0").chain_update(canonical).finalize().into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,11 +246,5 @@ mod tests {
     fn a_printed_content_does_not_show_its_text() {
         let content = Content { commitment: 0, salt: [7; 32], data: Bytes::from_static(b"jalan rusak") };
         assert_eq!(format!("{content:?}"), "Content(0, 11 bytes)");
-    }
-
-    #[test]
-    fn a_reply_code_is_recognised_however_it_is_typed() {
-        assert_eq!(reply_code_hash("ABCD-1234 efgh"), reply_code_hash("abcd1234EFGH"));
-        assert_ne!(reply_code_hash("abcd"), reply_code_hash("abce"));
     }
 }

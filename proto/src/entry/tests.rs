@@ -308,7 +308,12 @@ fn the_fields_of_lodged_are_bounded() {
     assert_eq!(lodged(|body| body.category = "x".repeat(limits::CATEGORY_BYTES + 1)).err(), too_large);
     assert_eq!(lodged(|body| body.area = "x".repeat(limits::AREA_BYTES + 1)).err(), too_large);
     assert_eq!(lodged(|body| body.category = "a\u{7}".to_owned()).err(), Some(RefusalCode::Malformed));
-    assert_eq!(lodged(|body| body.reply_code_hash = vec![0; 31]).err(), Some(RefusalCode::Malformed));
+    assert_eq!(lodged(|body| body.citizen_key = vec![0; 31]).err(), Some(RefusalCode::Malformed));
+    assert_eq!(lodged(|body| body.citizen_key.clear()).err(), Some(RefusalCode::Malformed), "an origin without a key");
+    assert_eq!(lodged(|body| body.key_origin = 0).err(), Some(RefusalCode::Malformed), "a key without an origin");
+    let without = |body: &mut wire::Lodged| (body.citizen_key, body.key_origin) = (Vec::new(), 0);
+    assert!(lodged(without).is_ok());
+    assert!(lodged(|body| body.key_origin = 4711).is_ok(), "an unknown origin is kept");
     assert_eq!(lodged(|body| body.class = 0).err(), Some(RefusalCode::Malformed));
 }
 
@@ -319,10 +324,19 @@ fn case_fields_are_bounded() {
         let category = |length| parse(node.verifies(case, &"x".repeat(length)).signed().bytes);
         assert!(category(limits::CATEGORY_BYTES).is_ok());
         assert_eq!(category(limits::CATEGORY_BYTES + 1).err(), Some(RefusalCode::TooLarge));
-        let code = |text: &str| parse(node.replies(case, wire::ReplyWord::Satisfied, text).signed().bytes);
-        assert!(code(&"x".repeat(limits::REPLY_CODE_BYTES)).is_ok());
-        assert_eq!(code(&"x".repeat(limits::REPLY_CODE_BYTES + 1)).err(), Some(RefusalCode::TooLarge));
-        assert_eq!(code("a\nb").err(), Some(RefusalCode::Malformed));
+        let reply = |edit: &dyn Fn(&mut wire::Replied)| {
+            edited(&node.replies(case, wire::ReplyWord::Satisfied, ""), |message| match &mut message.body {
+                Some(Wire::Replied(body)) => edit(body),
+                other => panic!("{other:?}"),
+            })
+        };
+        assert!(reply(&|body| (body.score, body.signature) = (5, vec![0; 64])).is_ok());
+        let malformed = Some(RefusalCode::Malformed);
+        for bytes in [1, 63, 65] {
+            assert_eq!(reply(&|body| body.signature = vec![0; bytes]).err(), malformed);
+            assert_eq!(reply(&|body| body.answer = vec![0; bytes]).err(), malformed);
+        }
+        assert_eq!(reply(&|body| body.score = 6).err(), malformed);
     });
 }
 
@@ -402,8 +416,8 @@ fn an_unknown_code_is_kept_and_an_unknown_word_counts_as_unspecified() {
             other => panic!("{other:?}"),
         });
         let body = entry.expect("a reply").body;
-        let Body::Case { act: CaseAct::Replied { word, .. }, .. } = body else { panic!("{body:?}") };
-        assert_eq!(word, wire::ReplyWord::Unspecified);
+        let Body::Case { act: CaseAct::Replied(reply), .. } = body else { panic!("{body:?}") };
+        assert_eq!(reply.word.says, wire::ReplyWord::Unspecified);
     });
 }
 

@@ -4,7 +4,8 @@
 //! entry. A tool that knows nothing of complaints can check it too: the leaf hash is SHA-256(0x00 || extra). The entry's own signature is not in
 //! it, because the agency's checkpoint covers the entry.
 //!
-//! The reply code is not in it. A person who has both the receipt and the code is the one who lodged the complaint.
+//! The citizen's public key is in it, and its secret half is not. A person who has the secret half, or the reply code from which it is made, is the
+//! one who lodged the complaint.
 //!
 //! Must not know the ledger: a charter and the file are enough.
 //!
@@ -18,7 +19,6 @@ use bytes::Bytes;
 use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::base::limits;
 use crate::charter::{Charter, KeyUse, Member, MemberKey};
-use crate::entry::content::reply_code_hash;
 use crate::entry::{Body, Entry, Lodged, ParseError};
 use crate::tlog::checkpoint::{Checkpoint, CheckpointError, CheckpointKeys};
 use crate::tlog::tlog_proof::{TlogProof, TlogProofError};
@@ -48,9 +48,9 @@ pub struct Lodging {
 }
 
 impl Lodging {
-    /// Whether this is the reply code that the citizen got.
-    pub fn has_reply_code(&self, code: &str) -> bool {
-        reply_code_hash(code) == self.lodged.reply_code_hash
+    /// Whether this is the public half of the citizen's key.
+    pub fn has_citizen_key(&self, public: &[u8; 32]) -> bool {
+        self.lodged.citizen_key.is_some_and(|key| key.public == *public)
     }
 }
 

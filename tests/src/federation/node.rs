@@ -2,8 +2,10 @@
 //!
 //! Invariant: each function that waits has a deadline. At the deadline, it panics with the node's last answer.
 
+use sinergi_cli::citizen;
 use sinergi_cli::demo::wait;
-use sinergi_proto::base::ids::ComplaintId;
+use sinergi_proto::base::ids::{ComplaintId, EntryId};
+use sinergi_proto::citizen::{ReplyCode, Word};
 use sinergi_proto::operator_api;
 use sinergi_proto::operator_api::act_request::Act;
 use sinergi_proto::operator_api::operator_client::OperatorClient;
@@ -29,7 +31,7 @@ pub struct Lodged {
     /// Its id.
     pub complaint: ComplaintId,
     /// The code with which the citizen replies.
-    pub reply_code: String,
+    pub code: ReplyCode,
 }
 
 /// The entries of a complaint except `Arrived`. If an offer comes both directly and through a relay, there is an `Arrived` only if the
@@ -46,8 +48,7 @@ pub fn complaint_about(title: &str) -> operator_api::LodgeRequest {
         area: "32.73".to_owned(),
         class: wire::ContentClass::Public.into(),
         text: Some(wire::Text { title: title.to_owned(), body: format!("{title}: details"), ..Default::default() }),
-        external: None,
-        forward: None,
+        ..Default::default()
     }
 }
 
@@ -62,14 +63,18 @@ impl TestNode {
         self.lodges_request(complaint_about(title)).await.expect("a good complaint is lodged")
     }
 
-    /// Sends a request to lodge. A forward in it must succeed.
+    /// Sends a request to lodge, with a key for the citizen if it has none. A forward in it must succeed.
     ///
     /// # Errors
     /// The status with which the node refused.
-    pub async fn lodges_request(&self, request: operator_api::LodgeRequest) -> Result<Lodged, Status> {
+    pub async fn lodges_request(&self, mut request: operator_api::LodgeRequest) -> Result<Lodged, Status> {
+        let code = citizen::draw();
+        if request.citizen_key.is_empty() {
+            citizen::commit(&mut request, &code);
+        }
         let reply = self.api.clone().lodge(request).await?.into_inner();
         let complaint = ComplaintId::from_slice(&reply.complaint).expect("a complaint id");
-        Ok(Lodged { complaint, reply_code: reply.reply_code })
+        Ok(Lodged { complaint, code })
     }
 
     /// Acts on a complaint, with an optional text.
@@ -108,9 +113,12 @@ impl TestNode {
         self.acts(complaint, act, text("done")).await.expect("the holder resolves");
     }
 
-    /// Writes the citizen's reply.
-    pub async fn replies(&self, lodged: &Lodged, word: wire::ReplyWord) {
-        let act = Act::Reply(operator_api::Reply { word: word.into(), reply_code: lodged.reply_code.clone() });
+    /// Carries the citizen's signed word on the newest answer.
+    pub async fn replies(&self, lodged: &Lodged, says: wire::ReplyWord) {
+        let seen = self.shows(lodged.complaint).await.expect("the carrier has the complaint");
+        let (answer, number) = (EntryId::from_slice(&seen.answer_to_reply), seen.word_number + 1);
+        let signed = Word { says, answer, score: 0, number }.sign(lodged.complaint, &lodged.code.key());
+        let act = Act::Reply(citizen::carried(&signed));
         self.acts(lodged.complaint, act, None).await.expect("the intake agency replies");
     }
 

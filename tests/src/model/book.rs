@@ -123,7 +123,8 @@ impl Book {
             category: "road".to_owned(),
             area: String::new(),
             class: wire::ContentClass::Public.into(),
-            reply_code_hash: vec![0; 32],
+            citizen_key: vec![1; 32],
+            key_origin: 1,
         });
         let clock = HybridClock::new(time::shown(moment, at), 0);
         self.sign(at, None, Vec::new(), clock, LedgerIndex(0), body)

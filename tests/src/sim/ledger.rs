@@ -142,6 +142,8 @@ pub struct Ledger {
     receipts_by_cursor: BTreeMap<(AgencyId, Cursor), Vec<wire::Ack>>,
     /// The deferred items: header and encoded item.
     pub deferred: BTreeMap<ItemKey, (DeferredHeader, Vec<u8>)>,
+    /// The entries with contents in the ledgers of earlier epochs, which were moved aside.
+    pub earlier_contents: BTreeSet<EntryId>,
     /// Items that are no longer deferred, whose records are not destroyed yet.
     spent: BTreeSet<ItemKey>,
     /// The refused entries: the delivering peer, the entry and the code.
@@ -191,6 +193,7 @@ impl Ledger {
             receipt_checkpoints: BTreeMap::new(),
             receipts_by_cursor: BTreeMap::new(),
             deferred: BTreeMap::new(),
+            earlier_contents: BTreeSet::new(),
             spent: BTreeSet::new(),
             refused: Vec::new(),
             seen: BTreeMap::new(),
@@ -206,6 +209,10 @@ impl Ledger {
     pub fn begin_epoch(&mut self, epoch: Epoch) -> Self {
         let mut new = Self::new(epoch, Arc::clone(&self.charters));
         (new.receipts, new.answered_entries) = (self.receipts.clone(), self.answered_entries.clone());
+        new.earlier_contents.clone_from(&self.earlier_contents);
+        let with_contents = self.leaves.iter().filter(|leaf| !leaf.contents.is_empty()).map(|leaf| leaf.entry.id);
+        let waiting = self.deferred.values().filter(|(_, item)| has_content(item)).map(|(header, _)| header.entry);
+        new.earlier_contents.extend(with_contents.chain(waiting));
         std::mem::replace(self, new)
     }
 
@@ -304,6 +311,7 @@ impl Ledger {
     pub fn destroy(&mut self, what: Destroy) {
         match what {
             Destroy::Contents(leaf) => self.leaves[number(leaf)].contents.clear(),
+            Destroy::EarlierContents(entry) => drop(self.earlier_contents.remove(&entry)),
             Destroy::DeferredItem(key) => drop(self.spent.remove(&key)),
         }
     }
@@ -425,6 +433,10 @@ impl Ledger {
             .map(|(number, leaf)| (leaf.entry.place.epoch, LedgerIndex(number as u64)))
             .max_by_key(|(epoch, _)| *epoch)
     }
+}
+
+fn has_content(item: &[u8]) -> bool {
+    <wire::Item as prost::Message>::decode(item).is_ok_and(|item| !item.content.is_empty())
 }
 
 fn add_to_cases(

@@ -34,6 +34,7 @@ mod receipts_for_another_leaf;
 mod receipts_name_a_wrong_leaf;
 mod receipts_without_a_checkpoint;
 mod refuses_what_is_unwelcome;
+mod replays_a_word;
 mod resolves_after_handing_over;
 mod rewrites_an_entry;
 mod sets_itself_back;
@@ -45,6 +46,7 @@ mod spoils_envelopes;
 mod steals_a_key;
 mod told;
 mod withholds_from_an_observer;
+mod withholds_the_citizens_word;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -101,7 +103,7 @@ pub struct SwitchedOff {
 const FOUND: &str = "every_lie_is_found";
 
 /// The lies that ordinary seeds draw.
-pub const SWITCHED_ON: [&LieKind; 29] = [
+pub const SWITCHED_ON: [&LieKind; 31] = [
     &back_dates::KIND,
     &cursors_go_back::KIND,
     &cursors_leave_a_gap::KIND,
@@ -122,6 +124,7 @@ pub const SWITCHED_ON: [&LieKind; 29] = [
     &receipts_for_another_leaf::KIND,
     &receipts_name_a_wrong_leaf::KIND,
     &receipts_without_a_checkpoint::KIND,
+    &replays_a_word::KIND,
     &resolves_after_handing_over::KIND,
     &rewrites_an_entry::KIND,
     &sets_itself_back::KIND,
@@ -131,6 +134,7 @@ pub const SWITCHED_ON: [&LieKind; 29] = [
     &spoils_envelopes::KIND,
     &steals_a_key::KIND,
     &withholds_from_an_observer::KIND,
+    &withholds_the_citizens_word::KIND,
 ];
 
 /// The lies that this protocol cannot withstand. A test checks that the seed of each still shows the failure.

@@ -1,17 +1,36 @@
 //! Random commands of operators on complaints that their node has, sensible or not. The node rejects commands that have no effect.
 
+use std::sync::LazyLock;
+
 use rand::RngExt;
 use rand::rngs::StdRng;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId};
-use sinergi_proto::complaint::{Command, CustodyState, NewOffer};
-use sinergi_proto::entry::ContentClass;
-use sinergi_proto::entry::content::{Content, reply_code_hash};
+use sinergi_proto::citizen::{Reply, ReplyCode, Word};
+use sinergi_proto::complaint::{Command, Complaint, CustodyState, NewOffer};
+use sinergi_proto::entry::content::Content;
+use sinergi_proto::entry::{Body, CaseAct, ContentClass};
 use sinergi_proto::wire::{self, ReplyWord};
 
 use super::node::{Node, State};
 
 /// The code on every citizen's receipt.
-const REPLY_CODE: &str = "k7qm-2d9x-p4vt-0hsz";
+pub fn reply_code() -> ReplyCode {
+    ReplyCode::from([7; 16])
+}
+
+/// The body that lodges a complaint of a citizen with [`reply_code`].
+pub fn lodged(class: wire::ContentClass) -> wire::Lodged {
+    // The curve arithmetic would cost more than the rest of a lodging.
+    static PUBLIC: LazyLock<[u8; 32]> = LazyLock::new(|| reply_code().public());
+    wire::Lodged {
+        kind: wire::ComplaintKind::Complaint.into(),
+        category: "jalan".to_owned(),
+        area: String::new(),
+        class: class.into(),
+        citizen_key: PUBLIC.to_vec(),
+        key_origin: wire::KeyOrigin::Drawn.into(),
+    }
+}
 
 /// The operator of a node gives a random command.
 pub fn operate(node: &mut Node, members: &[AgencyId], now: u64, rng: &mut StdRng) {
@@ -64,14 +83,7 @@ fn lodge(node: &mut Node, now: u64, rng: &mut StdRng) {
         let (reporter, _) = content(node, rng.random(), rng);
         contents.push((Content { commitment: 1, ..reporter }, ContentClass::Identity));
     }
-    let body = wire::Lodged {
-        kind: wire::ComplaintKind::Complaint.into(),
-        category: "jalan".to_owned(),
-        area: String::new(),
-        class: class.to_wire().into(),
-        reply_code_hash: reply_code_hash(REPLY_CODE).to_vec(),
-    };
-    node.lodge(body, contents, now);
+    node.lodge(lodged(class.to_wire()), contents, now);
 }
 
 fn content(node: &mut Node, word: u32, rng: &mut StdRng) -> (Content, ContentClass) {
@@ -105,8 +117,8 @@ fn choose(node: &Node, complaint: &ComplaintId, members: &[AgencyId], rng: &mut 
         3 => Command::Progress { state: 1 },
         4 => Command::Respond,
         5 | 6 => Command::Resolve { outcome: 1 },
-        7 => reply(ReplyWord::Dissatisfied, rng),
-        8 => reply(ReplyWord::Satisfied, rng),
+        7 => reply(case, ReplyWord::Dissatisfied, rng),
+        8 => reply(case, ReplyWord::Satisfied, rng),
         9 => Command::Close { cause: rng.random_range(1..=3) },
         10 => Command::Reassign(NewOffer { to, reason: 5, answer_by: None }),
         11 => Command::Archive { reason: 1 },
@@ -119,7 +131,34 @@ fn choose(node: &Node, complaint: &ComplaintId, members: &[AgencyId], rng: &mut 
     }
 }
 
-fn reply(word: ReplyWord, rng: &mut StdRng) -> Command {
-    let reply_code = if rng.random_bool(0.5) { REPLY_CODE.to_owned() } else { String::new() };
-    Command::Reply { word, reply_code }
+/// The citizen's next word, one that was carried before, or the agency's own note. The citizen goes to several agencies, so two different words may
+/// have one number.
+fn reply(case: &Complaint, says: ReplyWord, rng: &mut StdRng) -> Command {
+    let word = next_word(case, says);
+    Command::Reply(match rng.random_range(0..8) {
+        0..=3 => Reply { word, signature: None },
+        4 => carried_before(case, rng).unwrap_or(Reply { word, signature: None }),
+        _ => signed(case, word),
+    })
+}
+
+/// The citizen's next word on the newest answer.
+pub fn next_word(case: &Complaint, says: ReplyWord) -> Word {
+    let number = case.case().word_number.saturating_add(1);
+    Word { says, answer: case.answer_to_reply(), score: 0, number }
+}
+
+/// A word with the citizen's signature.
+pub fn signed(case: &Complaint, word: Word) -> Reply {
+    let signed = word.sign(case.id(), &reply_code().key());
+    Reply { word: signed.word, signature: Some(signed.signature) }
+}
+
+fn carried_before(case: &Complaint, rng: &mut StdRng) -> Option<Reply> {
+    let replies = case.timeline().filter_map(|(_, known)| match &known.body {
+        Body::Case { act: CaseAct::Replied(reply), .. } => Some(Reply::clone(reply)),
+        _ => None,
+    });
+    let replies: Vec<Reply> = replies.collect();
+    (!replies.is_empty()).then(|| replies[rng.random_range(0..replies.len())].clone())
 }

@@ -41,6 +41,12 @@ pub(super) fn deed(output: &Output, entry: &TimelineEntry, detail: Detail) -> St
         }
         return text;
     }
+    if entry.body == "Replied" {
+        text.push_str(if entry.word_number.is_some() { ", signed" } else { ", noted by the agency" });
+    }
+    if let Some(score) = entry.score {
+        text.push_str(&format!(", score {score}"));
+    }
     if let Some(suggestion) = &entry.suggestion {
         text.push_str(&format!(", suggests {}", safe::line(suggestion)));
     }

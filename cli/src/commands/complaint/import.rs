@@ -1,7 +1,8 @@
 //! `sinergi complaint import`: lodges the rows of a file. An import can be repeated: each record, named by its source and id, is lodged once.
 //!
-//! If the node goes away, a row may be lodged whose answer is lost. Its reply code is then lost, too, and a repeated import reports the row as
-//! already there.
+//! With `--receipts` each complaint gets a reply code, which is written to that file and nowhere else. Without it the complaints have no key of the
+//! citizen. If the node goes away, a row may be lodged whose answer is lost. Its reply code is then lost, too, and a repeated import reports the row
+//! as already there.
 //!
 //! Exit code 1 if rows were rejected. They are listed on stderr and written to a file next to the imported one.
 
@@ -39,7 +40,7 @@ pub struct ImportArgs {
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub format: Option<FileFormat>,
 
-    /// Write the citizens' reply codes to this new file; the node does not store them
+    /// Draw a reply code for each citizen, and write them to this new file; the node never gets them. Without it, no citizen can sign a reply
     #[arg(long, value_name = "FILE")]
     pub receipts: Option<PathBuf>,
 
@@ -77,7 +78,9 @@ pub(super) async fn run(args: ImportArgs, context: &Context) -> Result<(), Failu
         let call = call.clone();
         async move { call.lodge(request).await }
     };
-    let lodged = import::lodge_all(rows.take(limit), args.concurrency.into(), lodge, |done| report.hear(&done));
+    let has_codes = args.receipts.is_some();
+    let rows = rows.take(limit).map(move |row| row.map(|row| if has_codes { row.with_reply_code() } else { row }));
+    let lodged = import::lodge_all(rows, args.concurrency.into(), lodge, |done| report.hear(&done));
     let result = tokio::select! {
         result = lodged => result,
         never = answers.hand_out() => match never {},
@@ -178,9 +181,8 @@ impl Report {
             Done::Lodged { row, reply } => {
                 if let Some((_, receipts)) = &mut self.receipts {
                     let complaint = complaint_id(&reply.complaint);
-                    receipts
-                        .write_record([row.external_id(), &complaint, &reply.reply_code])
-                        .map_err(io::Error::other)?;
+                    let code = row.code.as_ref().map(ToString::to_string).unwrap_or_default();
+                    receipts.write_record([row.external_id(), &complaint, &code]).map_err(io::Error::other)?;
                     receipts.flush()?;
                 }
                 self.advance(row.end);
@@ -229,7 +231,7 @@ impl Report {
         let view = self.view(summary);
         output.document(&view, |_, view| sentence(view))?;
         if view.receipts_file.is_none() && view.lodged > 0 && io::stderr().is_terminal() {
-            output.note("note: the reply codes were not written to a file; --receipts FILE does that");
+            output.note("note: no reply codes were drawn, so no citizen can sign a reply; --receipts FILE draws them");
         }
         match &view.rejected_file {
             None => Ok(()),

@@ -1,12 +1,16 @@
-//! `sinergi complaint lodge`: lodges a complaint of a citizen. The citizen's reply code is shown only once and is not stored.
+//! `sinergi complaint lodge`: lodges a complaint of a citizen. If the citizen brings no key, this command draws a reply code, shows it once and
+//! forgets it. The node gets the public key only.
 
 use clap::Args;
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::base::limits;
+use sinergi_proto::citizen::PublicKeyText;
 use sinergi_proto::entry::content::TextRole;
 use sinergi_proto::operator_api::{ExternalReference, Forward, LodgeRequest};
-use sinergi_proto::wire::{ForwardReason, Text};
+use sinergi_proto::wire::{ForwardReason, KeyOrigin, Text};
+use tonic::{Code, Status};
 
+use crate::citizen;
 use crate::failure::Failure;
 use crate::options::Context;
 use crate::output::{Output, Tone};
@@ -66,21 +70,55 @@ pub struct LodgeArgs {
     /// Also offer the complaint to this agency, as a matter of its competence
     #[arg(long, value_name = "AGENCY")]
     pub forward_to: Option<AgencyId>,
+
+    /// The citizen's own key, from `sinergi citizen key` [default: a reply code is drawn and shown once]
+    #[arg(long, value_name = "KEY")]
+    pub citizen_key: Option<PublicKeyText>,
+
+    /// Show the reply code as a QR code, too
+    #[arg(long, conflicts_with = "citizen_key")]
+    pub qr: bool,
 }
 
 /// Runs the command.
 pub(super) async fn run(args: LodgeArgs, context: &Context) -> Result<(), Failure> {
-    let request = request(args, &context.output)?;
+    let (own_key, qr) = (args.citizen_key, args.qr);
+    let mut request = request(args, &context.output)?;
+    let code = match own_key {
+        Some(PublicKeyText(public)) => {
+            (request.citizen_key, request.key_origin) = (public.to_vec(), KeyOrigin::Device.into());
+            None
+        }
+        None => Some(citizen::draw()),
+    };
+    if let Some(code) = &code {
+        citizen::commit(&mut request, code);
+    }
     let mut node = context.connect().await?;
-    let answer = node.api.lodge(request).await;
-    let reply = answer.map_err(|status| Failure::from_status("lodge the complaint", &status))?.into_inner();
-    let lodged = Lodged::from(reply);
-    let shown = context.output.document(&lodged, receipt);
+    let reply = match node.api.lodge(request).await {
+        Ok(reply) => reply.into_inner(),
+        Err(status) => {
+            if let Some(code) = code.filter(|_| may_be_lodged(&status)) {
+                context.output.note(&format!("If the complaint was lodged after all, its reply code is {code}"));
+            }
+            return Err(Failure::from_status("lodge the complaint", &status));
+        }
+    };
+    let lodged = Lodged::new(&reply, code.as_ref());
+    let shown = context.output.document(&lodged, |output, lodged| receipt(output, lodged, qr));
     if shown.is_err() {
         // The reply code is shown only once, so it must not be lost with the output.
-        context.output.note(&receipt(&context.output, &lodged));
+        context.output.note(&receipt(&context.output, &lodged, qr));
     }
     shown
+}
+
+/// Whether the call ended so that nobody knows whether the complaint was lodged.
+fn may_be_lodged(status: &Status) -> bool {
+    matches!(
+        status.code(),
+        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown | Code::Internal
+    )
 }
 
 fn request(args: LodgeArgs, output: &Output) -> Result<LodgeRequest, Failure> {
@@ -111,26 +149,26 @@ fn request(args: LodgeArgs, output: &Output) -> Result<LodgeRequest, Failure> {
             reason: ForwardReason::Competence.into(),
             answer_by: 0,
         }),
+        ..Default::default()
     })
 }
 
-fn receipt(output: &Output, lodged: &Lodged) -> String {
+fn receipt(output: &Output, lodged: &Lodged, qr: bool) -> String {
     let row = |label: &str, value: &str| format!("  {:<12}{value}", label);
     let ids = [row("id", &output.paint(Tone::Strong, short_id(&lodged.complaint))), row("whole id", &lodged.complaint)];
-    match &lodged.reply_code {
-        Some(code) => [
-            "Complaint lodged.".to_owned(),
-            ids.join("\n"),
-            row("reply code", &output.paint(Tone::Strong, code)),
-            output.wrapped(
-                "The reply code is shown this once and kept nowhere. Give it to the citizen with the receipt: without it \
-                 nobody can answer in the citizen's name.",
-                "",
-            ),
-        ]
-        .join("\n"),
-        None => format!("Already there: the record was lodged before, nothing was added.\n{}", ids.join("\n")),
+    let ids = ids.join("\n");
+    if lodged.existed {
+        return format!("Already there: the record was lodged before, nothing was added.\n{ids}");
     }
+    let Some(code) = &lodged.reply_code else {
+        return format!("Complaint lodged.\n{ids}\nThe citizen signs with the key that was given.");
+    };
+    let explanation = "The reply code is shown this once and kept nowhere. Give it to the citizen with the receipt: without it nobody can answer in \
+                       the citizen's name.";
+    let code_row = row("reply code", &output.paint(Tone::Strong, code));
+    let mut parts = vec!["Complaint lodged.".to_owned(), ids, code_row, output.wrapped(explanation, "")];
+    parts.extend(citizen::qr(code).filter(|_| qr));
+    parts.join("\n")
 }
 
 /// Parses a code: one line of at most `LIMIT` bytes without control characters.
@@ -216,6 +254,8 @@ mod tests {
              The reply code is shown this once and kept nowhere. Give it to the citizen with\n\
              the receipt: without it nobody can answer in the citizen's name."
         );
-        assert_eq!(receipt(&output, &lodged), expected);
+        assert_eq!(receipt(&output, &lodged, false), expected);
+        let scanned = receipt(&output, &lodged, true);
+        assert!(scanned.starts_with(&expected) && scanned.lines().count() > 15, "{scanned}");
     }
 }

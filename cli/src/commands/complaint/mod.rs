@@ -15,6 +15,7 @@ mod list;
 mod lodge;
 mod offer;
 mod proposal;
+mod reply;
 mod show;
 mod timeline;
 mod verify;
@@ -48,6 +49,8 @@ pub enum Command {
     /// Move the case.
     #[command(flatten)]
     Work(work::Work),
+    /// Record the citizen's word on an answer
+    Reply(reply::ReplyArgs),
     /// Archive or erase, on two signatures.
     #[command(flatten)]
     Proposal(proposal::Proposal),
@@ -68,6 +71,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
         Command::Verify(args) => verify::run(args, context).await,
         Command::HandOver(command) => command.deed(&context.output)?.carry_out(context).await,
         Command::Work(command) => command.deed()?.carry_out(context).await,
+        Command::Reply(args) => reply::run(args, context).await,
         Command::Proposal(command) => proposal::run(command, context).await,
         Command::Disclose(args) => disclose::run(args, context).await,
         Command::Remark(on) => {

@@ -93,6 +93,8 @@ fn facts(output: &Output, detail: &ComplaintDetail) -> String {
         ("observers", safe::line(&detail.observers.join(", "))),
         ("disclosed to", safe::line(&detail.disclosed_to.join(", "))),
         ("not here", absent(detail)),
+        ("citizen key", citizen_key(detail)),
+        ("reply to", detail.answer_to_reply.clone().unwrap_or_default()),
         ("whole id", complaint.id.clone()),
     ])
 }
@@ -146,6 +148,16 @@ fn absent(detail: &ComplaintDetail) -> String {
         format!("{texts} {}{why}", safe::line(availability))
     });
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// How the citizen's key was made.
+fn citizen_key(detail: &ComplaintDetail) -> String {
+    match detail.citizen_key_origin.as_deref() {
+        Some("device") => "made by the citizen".to_owned(),
+        Some("drawn") => "drawn by the intake agency".to_owned(),
+        Some(other) => safe::line(other).to_string(),
+        None => "none: no word can be signed".to_owned(),
+    }
 }
 
 /// `3 times`; empty for never.
@@ -215,6 +227,7 @@ participants  kemenpanrb, kemendagri
 observers     ombudsman
 not here      1 text withheld: observers and relays get entries; contents go to
               participants
+citizen key   none: no word can be signed
 whole id      b9d5mpjtb9d5mpjtb9d5mpjtb9d5mpjtb9d5mpjtb9d5mpjtb9d0
 
   The Department for the Aging determined that this issue is not within its
@@ -272,6 +285,7 @@ last change   2026-03-01 15:20:00 (20 h ago)
 participants  kota-bandung, prov-jabar
 disclosed to  ombudsman
 not here      1 text erased: it was erased on two signatures
+citizen key   none: no word can be signed
 whole id      b9d5mpjtb9d5mpjtb9d5mpjtb9d5mpjtb9d5mpjtb9d5mpjtb9d0
 
   [public text of 412 bytes, erased: it was erased on two signatures]

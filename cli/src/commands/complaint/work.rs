@@ -1,18 +1,18 @@
-//! The commands that change the case: the holder's work and answers, the citizen's reply, and closing.
+//! The commands that change the case: the holder's work and answers, and closing.
 
 use clap::Subcommand;
 use sinergi_proto::base::ids::ComplaintName;
 use sinergi_proto::base::limits;
 use sinergi_proto::operator_api::act_request::Act;
-use sinergi_proto::operator_api::{Close, Link, Progress, Reply, Resolve, Respond, Verify};
+use sinergi_proto::operator_api::{Close, Link, Progress, Resolve, Respond, Verify};
 use sinergi_proto::wire::CloseCause;
 
 use super::act::{Deed, OnComplaint};
 use super::lodge::code;
 use crate::failure::Failure;
-use crate::words::{Handling, Outcome, Priority, ProgressState, ReplyWord, typed};
+use crate::words::{Handling, Outcome, Priority, ProgressState, typed};
 
-/// The steps of the work on a complaint, from its classification to the citizen's reply.
+/// The steps of the work on a complaint, from its classification to its end.
 #[derive(Subcommand, Debug)]
 pub enum Work {
     // In the ledger this is `Verified`. The command has another name because `complaint verify` checks signatures.
@@ -47,19 +47,6 @@ pub enum Work {
         /// The outcome
         #[arg(long, value_enum, value_name = "OUTCOME")]
         outcome: Outcome,
-        /// The complaint.
-        #[command(flatten)]
-        on: OnComplaint,
-    },
-    /// Record the citizen's reply
-    Reply {
-        /// The reply. If a complaint was closed without the citizen's reply code, its supervisors and oversight agencies can record
-        /// `dissatisfied`, which reopens it
-        #[arg(long, value_enum, value_name = "WORD")]
-        word: ReplyWord,
-        /// The citizen's reply code; without it the reply is marked as the agency's own word
-        #[arg(long, value_name = "CODE")]
-        reply_code: Option<String>,
         /// The complaint.
         #[command(flatten)]
         on: OnComplaint,
@@ -104,12 +91,6 @@ impl Work {
             Self::Resolve { outcome, on } => {
                 let done = format!("resolved as {}", typed(outcome));
                 on.deed("resolve the complaint", done, Act::Resolve(Resolve { outcome: outcome.into() }))
-            }
-            Self::Reply { word, reply_code, on } => {
-                let own = if reply_code.is_some() { "" } else { ", without the citizen's reply code" };
-                let done = format!("the citizen's word is {}{own}", typed(word));
-                let act = Act::Reply(Reply { word: word.into(), reply_code: reply_code.unwrap_or_default() });
-                on.deed("record the reply", done, act)
             }
             Self::Close { silence, own_word, on } => {
                 let (cause, done) = match (silence, own_word) {

@@ -7,6 +7,7 @@ use std::path::Path;
 use data_encoding::HEXLOWER;
 use sinergi_proto::base::limits;
 use sinergi_proto::charter::Charter;
+use sinergi_proto::citizen::ReplyCode;
 use sinergi_proto::transparency::lodging_proof::{self, Lodging};
 
 use crate::charter::Paper;
@@ -18,7 +19,12 @@ use crate::safe;
 use crate::view::{ProvenLodging, VerifiedReceipt, short_id};
 
 /// Checks a receipt and shows what it proves. Fails if it is not valid.
-pub(super) fn run(file: &Path, charter: &Path, reply_code: Option<&str>, context: &Context) -> Result<(), Failure> {
+pub(super) fn run(
+    file: &Path,
+    charter: &Path,
+    reply_code: Option<&ReplyCode>,
+    context: &Context,
+) -> Result<(), Failure> {
     let charter = trusted(charter)?;
     let verified = verified(file, &read(file)?, &charter, reply_code);
     context.output.document(&verified, page)?;
@@ -30,12 +36,12 @@ pub(super) fn run(file: &Path, charter: &Path, reply_code: Option<&str>, context
 }
 
 /// The facts that a receipt proves, or the reason why it proves nothing.
-fn verified(file: &Path, bytes: &[u8], charter: &Charter, reply_code: Option<&str>) -> VerifiedReceipt {
+fn verified(file: &Path, bytes: &[u8], charter: &Charter, reply_code: Option<&ReplyCode>) -> VerifiedReceipt {
     let (lodging, problem) = match lodging_proof::verify(bytes, charter) {
         Ok(lodging) => (Some(lodging), None),
         Err(error) => (None, Some(error.to_string())),
     };
-    let fits = |lodging: &Lodging| reply_code.map(|code| lodging.has_reply_code(code));
+    let fits = |lodging: &Lodging| reply_code.map(|code| lodging.has_citizen_key(&code.public()));
     let reply_code_fits = lodging.as_ref().and_then(fits);
     let wrong_code = || "the reply code does not belong to this complaint".to_owned();
     VerifiedReceipt {
@@ -121,10 +127,22 @@ fn facts(output: &Output, verified: &VerifiedReceipt, proven: &ProvenLodging) ->
             ),
         ),
         ("leaf", format!("{} of {} in {}", proven.leaf_index, proven.ledger_size, proven.ledger)),
+        ("citizen key", proven.citizen_key.clone().unwrap_or_default()),
+        ("key made by", key_maker(proven)),
         ("reply code", code.to_owned()),
         ("charter", format!("version {} of {}", verified.charter_version, proven.federation)),
         ("charter hash", verified.charter_hash.clone()),
     ]
+}
+
+/// Who made the citizen's key, in words.
+fn key_maker(proven: &ProvenLodging) -> String {
+    match proven.citizen_key_origin.as_deref() {
+        Some("device") => "the citizen".to_owned(),
+        Some("drawn") => "the agency, which had it once".to_owned(),
+        Some(other) => safe::line(other).to_string(),
+        None => "nobody: no word can be signed".to_owned(),
+    }
 }
 
 fn moment(output: &Output, moment: Option<jiff::Timestamp>) -> String {
@@ -138,7 +156,7 @@ mod tests {
     /// A golden file of the crate that defines the format.
     const RECEIPT: &[u8] = include_bytes!("../../../../proto/golden/lodging.tlog-proof");
     const CHARTER: &[u8] = include_bytes!("../../../../proto/golden/charter-1.txt");
-    const REPLY_CODE: &str = "K7QM 2D9X P4VT 0HSZ";
+    const REPLY_CODE: &str = "KX51 RXYJ 0DDY GTMG Y71Y BDRX 4GKM";
 
     fn output() -> Output {
         Output::fixed("2026-03-01T12:00:00Z".parse().expect("a time"))
@@ -146,24 +164,28 @@ mod tests {
 
     fn shown(bytes: &[u8], reply_code: Option<&str>) -> String {
         let charter = Charter::parse(CHARTER).expect("a charter");
-        page(&output(), &verified("r.tlog-proof".as_ref(), bytes, &charter, reply_code))
+        let code = reply_code.map(|code| code.parse().expect("a reply code"));
+        page(&output(), &verified("r.tlog-proof".as_ref(), bytes, &charter, code.as_ref()))
     }
 
     #[test]
     fn a_valid_receipt_shows_agency_complaint_and_times() {
         let expected = "\
-complaint      06dbd5z801f5tr0c0j88nevx4672dqbz7876kzcd3b1y363tqpn0
+complaint      06dbd5z80161es1xbt75rqrptxyc6dswfp2ajk62f2gc7sab04hg
 lodged with    Agency kota-bandung (kota-bandung)
 kind           complaint, jalan
 area           32.73
 lodged at      2025-11-24 16:00:00 UTC
 in its ledger  2025-11-24 16:02:03 UTC at the latest
 leaf           0 of 2 in sinergi.example/kota-bandung/1
+citizen key    bqqq-fbna-7a15-t7za-k58b-4cf7-d4fq-8hqj-xz1r-qwvd-1wry-gdyz-c26w-
+               t9c5
+key made by    the agency, which had it once
 reply code     belongs to the complaint
 charter        version 1 of sinergi.example
 charter hash   0966e3431ea70bf3437b343d617ee2b733a70a79864e114ed14cd3a8feaa9d36
 
-Agency kota-bandung signed that complaint 1y363tqpn0 was lodged with it at
+Agency kota-bandung signed that complaint gc7sab04hg was lodged with it at
 2025-11-24 16:00:00 UTC, and had it in its ledger at 2025-11-24 16:02:03 UTC at
 the latest.";
         assert_eq!(shown(RECEIPT, Some(REPLY_CODE)), expected);
@@ -175,7 +197,7 @@ the latest.";
         let changed = String::from_utf8(RECEIPT.to_vec()).expect("text").replacen("index 0", "index 1", 1);
         let text = shown(changed.as_bytes(), Some(REPLY_CODE));
         assert!(text.starts_with("It proves nothing: the entry was signed for leaf 0"), "{text}");
-        let text = shown(RECEIPT, Some("k7qm-2d9x-p4vt-0hs0"));
+        let text = shown(RECEIPT, Some("0000-0000-0000-0000-0000-0000-002x"));
         assert!(text.contains("It is not your complaint: the reply code does not belong"), "{text}");
     }
 

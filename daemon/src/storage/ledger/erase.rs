@@ -9,10 +9,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
+use super::files::Files;
 use super::record::{BODY_CHECKSUM_OFFSET, PREFIX_BYTES, Prefix, zeros_checksum};
 use super::scan::{Bodies, record_at};
-use super::{EraseError, Fatal, Ledger, Position, ReadError};
+use super::{EraseError, Fatal, Ledger, Position, ReadError, Salvage};
 
 impl Ledger {
     /// Overwrites the body of the content or deferred item at `position` with zeros, durably. Returns `false` if it was erased already.
@@ -20,30 +22,46 @@ impl Ledger {
         if let Some(cause) = &self.stopped {
             return Err(Fatal::Stopped { cause: cause.clone() }.into());
         }
-        let record = record_at(&self.files, position, Bodies::OfLeaves)?;
-        if !record.kind.is_erasable() {
-            return Err(EraseError::NotContent { position, kind: record.kind });
-        }
-        let (prefix, body) = self.raw(position)?;
-        let mark = zeros_checksum(prefix.body_length);
-        if prefix.body_checksum == mark && body.iter().all(|byte| *byte == 0) {
-            return Ok(false);
-        }
-        // From now on, caches must not give out their copies of bodies.
-        self.files.note_erasure();
-        let zeros = vec![0; body.len()];
-        let erased = self.overwrite(position, &mark.to_le_bytes(), prefix.head_length(), &zeros);
-        if let Err(fatal) = &erased {
+        let erased = erase_body(&self.files, position);
+        if let Err(EraseError::Fatal(fatal)) = &erased {
             self.stop(fatal);
         }
-        erased?;
-        Ok(true)
+        erased
     }
+}
 
+impl Salvage {
+    /// Like [`Ledger::erase_body`], in a ledger that is only read.
+    ///
+    /// # Errors
+    /// See [`EraseError`].
+    pub fn erase_body(&self, position: Position) -> Result<bool, EraseError> {
+        erase_body(&self.reader.files, position)
+    }
+}
+
+fn erase_body(files: &Arc<Files>, position: Position) -> Result<bool, EraseError> {
+    let record = record_at(files, position, Bodies::OfLeaves)?;
+    if !record.kind.is_erasable() {
+        return Err(EraseError::NotContent { position, kind: record.kind });
+    }
+    let (prefix, body) = files.raw(position)?;
+    let mark = zeros_checksum(prefix.body_length);
+    if prefix.body_checksum == mark && body.iter().all(|byte| *byte == 0) {
+        return Ok(false);
+    }
+    // From now on, caches must not give out their copies of bodies.
+    files.note_erasure();
+    let zeros = vec![0; body.len()];
+    files.overwrite(position, &mark.to_le_bytes(), prefix.head_length(), &zeros)?;
+    Ok(true)
+}
+
+impl Files {
     /// Prefix and body as they lie in the file, whatever the body's checksum says. The header has been checked.
     fn raw(&self, position: Position) -> Result<(Prefix, Vec<u8>), ReadError> {
-        let path = self.files.path(position.segment);
-        let file = self.files.file(position.segment)?;
+        let path = self.path(position.segment);
+        let file = self.file(position.segment)?;
         let read = |bytes: &mut [u8], offset: u32| {
             let offset = u64::from(position.offset) + u64::from(offset);
             file.read_exact_at(bytes, offset).map_err(|source| ReadError::Io { path: path.clone(), offset, source })
@@ -58,7 +76,7 @@ impl Ledger {
     }
 
     fn overwrite(&self, position: Position, mark: &[u8], body_offset: u32, zeros: &[u8]) -> Result<(), Fatal> {
-        let path = self.files.path(position.segment);
+        let path = self.path(position.segment);
         let failed = |action, source| Fatal::Io { action, path: path.clone(), offset: position.offset.into(), source };
         let file: File =
             OpenOptions::new().write(true).open(&path).map_err(|source| failed("open for erasing", source))?;
@@ -120,7 +138,7 @@ mod tests {
         append(&mut ledger, 2);
         let content = ledger.reader().contents(LedgerIndex(1)).expect("contents")[0].clone();
         let mark = zeros_checksum(content.body.len() as u32).to_le_bytes();
-        ledger.overwrite(content.position, &mark, content.length - 8, b"").expect("the first step");
+        ledger.files.overwrite(content.position, &mark, content.length - 8, b"").expect("the first step");
         drop(ledger);
         let (mut ledger, opened) = fixture.open();
         assert!(opened.cut.is_none());

@@ -6,6 +6,7 @@
 //! - only durable records are visible;
 //! - a position in `positions` counts only if the record there confirms it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use sinergi_proto::base::ids::{Epoch, LedgerIndex};
@@ -35,6 +36,11 @@ impl LedgerReader {
     /// Durable leaves.
     pub fn size(&self) -> u64 {
         self.files.leaves()
+    }
+
+    /// The folder of the ledger.
+    pub fn folder(&self) -> &Path {
+        &self.files.dir
     }
 
     /// Number of bodies that were erased since the ledger was opened. A cache of bodies compares it with an earlier value.

@@ -66,7 +66,7 @@ pub struct Summary {
     pub entries: u32,
     /// The newest entry's clock, in milliseconds since 1970.
     pub changed_at: u64,
-    /// Whether it was closed without the citizen's reply code.
+    /// Whether the intake agency closed it on its own word.
     pub self_closed: bool,
     /// The leaf of `Lodged`.
     pub lodged: LedgerIndex,

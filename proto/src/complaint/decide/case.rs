@@ -3,12 +3,11 @@
 //! Must not know custody commands.
 
 use super::{Author, Declined, no_effect};
-use crate::base::clock::rfc3339 as time;
+use crate::base::clock::{HybridClock, rfc3339 as time};
 use crate::base::ids::{AgencyId, ComplaintId, EntryId};
 use crate::complaint::{CaseEntry, Complaint, NoEffect};
-use crate::entry::content::reply_code_hash;
 use crate::entry::{Body, CaseAct, ContentClass};
-use crate::wire::{CloseCause, ReplyWord, entry::Body as Wire};
+use crate::wire::{CloseCause, entry::Body as Wire};
 
 /// The body of an act, if the act has effect.
 pub(super) fn carry_out(complaint: &Complaint, act: &CaseAct, author: Author<'_>) -> Result<Wire, Declined> {
@@ -17,23 +16,27 @@ pub(super) fn carry_out(complaint: &Complaint, act: &CaseAct, author: Author<'_>
 
 /// Checks an act by the rules of the fold, as the newest entry, on the tip of the custody path.
 fn check(complaint: &Complaint, act: &CaseAct, author: Author<'_>) -> Result<(), Declined> {
-    let (agency, millis, basis) = (author.agency, author.millis, complaint.tip());
     let allowed = complaint.custody().allows(act, complaint.intake(), author.actor());
-    let rules = author.charters.newest().rules;
-    let entry =
-        CaseEntry { id: EntryId([0; 32]), author: agency, millis, basis, on_path: true, crossed_by: None, rules, act };
+    let entry = CaseEntry {
+        id: EntryId([0; 32]),
+        author: author.agency,
+        clock: HybridClock::new(author.millis, u16::MAX),
+        basis: complaint.tip(),
+        answer: complaint.answer_named_by(act),
+        on_path: true,
+        crossed_by: None,
+        rules: author.charters.newest().rules,
+        act,
+    };
     allowed
-        .and_then(|()| complaint.case().after(entry, complaint.intake(), complaint.lodged()))
+        .and_then(|()| match act {
+            // The new entry descends from every entry that is here.
+            CaseAct::Replied(reply) => complaint.check_word(reply, |_| true),
+            _ => Ok(()),
+        })
+        .and_then(|()| complaint.case().after(entry, complaint.intake()))
         .map(drop)
         .map_err(|reason| no_effect(complaint, reason))
-}
-
-pub(super) fn reply(complaint: &Complaint, word: ReplyWord, reply_code: &str) -> Result<CaseAct, Declined> {
-    let right = reply_code_hash(reply_code) == complaint.lodged().reply_code_hash;
-    if !reply_code.is_empty() && !right {
-        return Err(Declined::WrongReplyCode { complaint: complaint.id().short() });
-    }
-    Ok(CaseAct::Replied { word, reply_code: reply_code.to_owned() })
 }
 
 /// The end of the case, with the entry that makes its cause true.

@@ -4,8 +4,9 @@ use super::{Author, Command, Declined, NewOffer, decide, recall_to_answer};
 use crate::base::clock::HybridClock;
 use crate::base::clock::rfc3339 as time;
 use crate::base::ids::EntryId;
-use crate::complaint::{NoEffect, Phase, Standing};
-use crate::fixture::{ANSWER_WITHIN, Case, DAY, Federation, MINUTE, REPLY_CODE, agency};
+use crate::citizen::{Reply, Word};
+use crate::complaint::{NoEffect, NotHeard, Phase, Standing};
+use crate::fixture::{ANSWER_WITHIN, Case, DAY, Federation, MINUTE, OTHER_CODE, REPLY_CODE, agency, code};
 use crate::wire::{CloseCause, ReplyWord, entry::Body as Wire};
 
 fn command(federation: &Federation, case: &Case<'_>, by: &str, command: &Command) -> Result<Wire, Declined> {
@@ -33,8 +34,19 @@ fn forward(to: &str) -> Command {
     Command::Forward(NewOffer { to: agency(to), reason: 1, answer_by: None })
 }
 
-fn reply(word: ReplyWord, code: &str) -> Command {
-    Command::Reply { word, reply_code: code.to_owned() }
+/// The agency's own note.
+fn note(says: ReplyWord) -> Command {
+    Command::Reply(Reply { word: Word { says, answer: None, score: 0, number: 0 }, signature: None })
+}
+
+/// The citizen's next word, signed with the key of a reply code.
+fn word(case: &Case<'_>, says: ReplyWord, reply_code: &str) -> Command {
+    signed(case, case.next_word(says), reply_code)
+}
+
+fn signed(case: &Case<'_>, word: Word, reply_code: &str) -> Command {
+    let signed = word.sign(case.complaint.id(), &code(reply_code).key());
+    Command::Reply(Reply { word: signed.word, signature: Some(signed.signature) })
 }
 
 fn verify(category: &str) -> Command {
@@ -73,7 +85,8 @@ fn a_complaint_is_commanded_from_intake_to_closing() {
     done(&federation, &mut case, "kota-bandung", progress());
     done(&federation, &mut case, "kota-bandung", Command::Respond);
     done(&federation, &mut case, "kota-bandung", resolve());
-    done(&federation, &mut case, "ombudsman", reply(ReplyWord::Satisfied, REPLY_CODE));
+    let said = word(&case, ReplyWord::Satisfied, REPLY_CODE);
+    done(&federation, &mut case, "ombudsman", said);
     done(&federation, &mut case, "ombudsman", close(CloseCause::Reply));
     assert_eq!(case.complaint.case().phase, Phase::Closed);
     assert!(!case.complaint.case().self_closed);
@@ -141,7 +154,7 @@ fn a_command_without_effect_is_declined_with_the_reason() {
     let not_active = NoEffect::AddresseeNotActive { to: agency("setneg") };
     assert_eq!(reason(&case, "kominfo", forward("setneg")), not_active);
     assert_eq!(
-        reason(&case, "kominfo", reply(ReplyWord::Satisfied, "")),
+        reason(&case, "kominfo", note(ReplyWord::Satisfied)),
         NoEffect::NotIntake { intake: agency("ombudsman") }
     );
     done(&federation, &mut case, "kominfo", forward("ksp"));
@@ -166,7 +179,7 @@ fn an_ended_case_is_not_worked_on_until_it_is_reopened() {
         let complaint = case.complaint.id().short();
         assert_eq!(declined(&federation, &case, "ombudsman", ordered), Declined::Ended { complaint, phase });
     }
-    done(&federation, &mut case, "ombudsman", reply(ReplyWord::Dissatisfied, ""));
+    done(&federation, &mut case, "ombudsman", note(ReplyWord::Dissatisfied));
     done(&federation, &mut case, "ombudsman", progress());
 }
 
@@ -261,12 +274,14 @@ fn a_closing_by_the_citizen_s_word_is_declined_while_there_is_none() {
     let refused = |case: &Case<'_>| declined(&federation, case, "ombudsman", close(CloseCause::Reply));
     assert_eq!(refused(&case), no_reply);
     assert!(!no_reply.is_usage());
-    done(&federation, &mut case, "ombudsman", reply(ReplyWord::Satisfied, ""));
-    assert_eq!(refused(&case), no_reply, "a reply without the code is the agency's own word");
-    done(&federation, &mut case, "ombudsman", reply(ReplyWord::Satisfied, REPLY_CODE));
+    done(&federation, &mut case, "ombudsman", note(ReplyWord::Satisfied));
+    assert_eq!(refused(&case), no_reply, "a reply without a signature is the agency's own note");
+    let said = word(&case, ReplyWord::Satisfied, REPLY_CODE);
+    done(&federation, &mut case, "ombudsman", said);
     done(&federation, &mut case, "ombudsman", Command::Respond);
     assert_eq!(refused(&case), no_reply, "the word was on an earlier answer");
-    done(&federation, &mut case, "ombudsman", reply(ReplyWord::Satisfied, REPLY_CODE));
+    let said = word(&case, ReplyWord::Satisfied, REPLY_CODE);
+    done(&federation, &mut case, "ombudsman", said);
     done(&federation, &mut case, "ombudsman", close(CloseCause::Reply));
     assert!(!case.complaint.case().self_closed);
 }
@@ -290,7 +305,7 @@ fn a_closing_by_silence_is_declined_until_the_time_of_the_charter_and_the_refusa
     done(&federation, &mut case, "ombudsman", close(CloseCause::Silence));
     assert_eq!((case.complaint.case().phase, case.complaint.case().self_closed), (Phase::Closed, false));
 
-    done(&federation, &mut replied, "ombudsman", reply(ReplyWord::Information, ""));
+    done(&federation, &mut replied, "ombudsman", note(ReplyWord::Information));
     replied.later(30 * DAY);
     let since = "the citizen has replied to the last one".to_owned();
     let broken = Declined::NotSilent { complaint, version: 2, working_days: 5, since };
@@ -310,16 +325,42 @@ fn a_closing_without_a_cause_is_declined() {
 }
 
 #[test]
-fn a_wrong_reply_code_is_declined_and_a_missing_one_is_allowed() {
+fn a_word_that_would_have_no_effect_is_declined_and_a_note_is_allowed() {
     let federation = Federation::new();
-    let case = federation.case_at("ombudsman");
-    let wrong = declined(&federation, &case, "ombudsman", reply(ReplyWord::Satisfied, "guess"));
-    assert_eq!(wrong, Declined::WrongReplyCode { complaint: case.complaint.id().short() });
-    assert!(!wrong.is_usage());
-    assert!(!wrong.to_string().contains("guess"));
-    for code in ["", REPLY_CODE, "K7QM 2D9X P4VT 0HSZ"] {
-        assert!(command(&federation, &case, "ombudsman", &reply(ReplyWord::Satisfied, code)).is_ok(), "{code}");
+    let mut case = federation.case_at("ombudsman");
+    let reason = |case: &Case<'_>, by: &str, ordered| match declined(&federation, case, by, ordered) {
+        Declined::NoEffect { reason, .. } => reason,
+        other => panic!("{other}"),
+    };
+    let early = word(&case, ReplyWord::Satisfied, REPLY_CODE);
+    assert_eq!(reason(&case, "ombudsman", early), NoEffect::NotHeard(NotHeard::NoAnswer));
+    done(&federation, &mut case, "ombudsman", Command::Respond);
+    let wrong = word(&case, ReplyWord::Satisfied, OTHER_CODE);
+    assert_eq!(reason(&case, "ombudsman", wrong), NoEffect::NotHeard(NotHeard::NotSigned));
+    let right = word(&case, ReplyWord::Satisfied, REPLY_CODE);
+    let not_carrier = NoEffect::NotHeard(NotHeard::NotCarrier { intake: agency("ombudsman") });
+    assert_eq!(reason(&case, "kota-bandung", right.clone()), not_carrier);
+    let unknown = Word { answer: Some(EntryId([9; 32])), ..case.next_word(ReplyWord::Satisfied) };
+    assert_eq!(reason(&case, "ombudsman", signed(&case, unknown, REPLY_CODE)), NoEffect::NotHeard(NotHeard::NoAnswer));
+    assert!(command(&federation, &case, "ombudsman", &note(ReplyWord::Satisfied)).is_ok());
+    done(&federation, &mut case, "ombudsman", right.clone());
+    assert_eq!(reason(&case, "ombudsman", right), NoEffect::NotHeard(NotHeard::Outdated { number: 1, highest: 1 }));
+}
+
+#[test]
+fn without_a_citizen_s_key_no_word_is_signed() {
+    let federation = Federation::new();
+    let mut lodges = federation.node("ombudsman").lodges();
+    if let Wire::Lodged(body) = &mut lodges.draft.body {
+        (body.citizen_key, body.key_origin) = (Vec::new(), 0);
     }
+    let mut case = Case::lodged(&federation, &lodges.entry());
+    done(&federation, &mut case, "ombudsman", Command::Respond);
+    let said = word(&case, ReplyWord::Satisfied, REPLY_CODE);
+    let complaint = case.complaint.id().short();
+    let reason = NoEffect::NotHeard(NotHeard::NoKey);
+    assert_eq!(declined(&federation, &case, "ombudsman", said), Declined::NoEffect { complaint, reason });
+    done(&federation, &mut case, "ombudsman", note(ReplyWord::Dissatisfied));
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn only_the_intake_agency_speaks_for_the_citizen_and_closes() {
     let federation = Federation::new();
     let mut case = federation.case_held_by("ombudsman", "kominfo");
     let not_intake = NoEffect::NotIntake { intake: agency("ombudsman") };
-    let replies = federation.node("kominfo").replies(&case, ReplyWord::Satisfied, REPLY_CODE);
+    let replies = federation.node("kominfo").replies(&case, ReplyWord::Satisfied, "");
     assert_eq!(without_effect(&mut case, replies), not_intake);
     let closes = federation.node("kominfo").closes(&case, CloseCause::Silence);
     assert_eq!(without_effect(&mut case, closes), not_intake);

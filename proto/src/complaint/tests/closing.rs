@@ -48,20 +48,35 @@ fn a_case_is_not_closed_by_a_reply_that_nobody_gave() {
 }
 
 #[test]
-fn the_citizen_s_code_makes_a_reply_the_citizen_s_word() {
+fn only_the_citizen_s_signature_makes_a_reply_the_citizen_s_word() {
     assert!(closes_after(&[(ReplyWord::Satisfied, REPLY_CODE)]));
-    assert!(closes_after(&[(ReplyWord::Satisfied, "K7QM 2D9X P4VT 0HSZ")]));
-    assert!(closes_after(&[(ReplyWord::Information, REPLY_CODE)]));
     assert!(!closes_after(&[(ReplyWord::Satisfied, "")]));
-    assert!(!closes_after(&[(ReplyWord::Satisfied, "k7qm-2d9x-p4vt-0hs0")]));
-    assert!(!closes_after(&[(ReplyWord::Satisfied, REPLY_CODE), (ReplyWord::Information, "")]));
+    assert!(!closes_after(&[(ReplyWord::Satisfied, OTHER_CODE)]));
+}
+
+#[test]
+fn information_closes_nothing_and_takes_no_satisfied_word_back() {
+    assert!(!closes_after(&[(ReplyWord::Information, REPLY_CODE)]));
+    let federation = Federation::new();
+    for code in [REPLY_CODE, ""] {
+        let (mut case, _) = answered(&federation);
+        let intake = federation.node("ombudsman");
+        let word = case.take(intake.replies(&case, ReplyWord::Satisfied, REPLY_CODE));
+        case.take(intake.replies(&case, ReplyWord::Information, code));
+        case.take(intake.closes(&case, CloseCause::Reply).on_ground(Some(word)));
+        assert_eq!(case.complaint.case().phase, Phase::Closed);
+    }
 }
 
 #[test]
 fn a_dissatisfied_reply_closes_nothing() {
     assert!(!closes_after(&[(ReplyWord::Dissatisfied, REPLY_CODE)]));
     assert!(!closes_after(&[(ReplyWord::Satisfied, REPLY_CODE), (ReplyWord::Dissatisfied, REPLY_CODE)]));
-    assert!(closes_after(&[(ReplyWord::Dissatisfied, REPLY_CODE), (ReplyWord::Satisfied, REPLY_CODE)]));
+    assert!(!closes_after(&[(ReplyWord::Satisfied, REPLY_CODE), (ReplyWord::Dissatisfied, "")]));
+    assert!(
+        !closes_after(&[(ReplyWord::Dissatisfied, REPLY_CODE), (ReplyWord::Satisfied, REPLY_CODE)]),
+        "it was reopened"
+    );
 }
 
 #[test]
@@ -189,6 +204,23 @@ fn the_own_word_has_no_ground_and_no_other_cause_closes() {
             body.cause = cause;
         }
         assert_eq!(without_effect(&mut case, closes), NoEffect::UntrueCause, "{cause}");
+    }
+}
+
+#[test]
+fn a_case_that_was_reopened_is_closed_only_after_a_new_answer() {
+    let federation = Federation::new();
+    let intake = federation.node("ombudsman");
+    for code in [REPLY_CODE, ""] {
+        let (mut case, _) = answered(&federation);
+        case.take(intake.closes(&case, CloseCause::OwnWord));
+        case.take(intake.replies(&case, ReplyWord::Dissatisfied, code));
+        case.take(federation.node("kominfo").progresses(&case));
+        let over = intake.closes(&case, CloseCause::OwnWord);
+        assert_eq!(without_effect(&mut case, over), NoEffect::UntrueCause);
+        case.take(federation.node("kominfo").resolves(&case));
+        case.take(intake.closes(&case, CloseCause::OwnWord));
+        assert_eq!((case.complaint.case().phase, case.complaint.case().self_closed), (Phase::Closed, true));
     }
 }
 

@@ -276,7 +276,7 @@ fn only_work_crosses_and_the_intake_agency_and_the_overseers_speak_at_any_time()
     let mut case = old.clone();
     case.take(federation.node("kominfo").forwards(&case).to("kemendagri"));
     case.take(federation.node("kemendagri").accepts(&case));
-    let reply = federation.node("ombudsman").replies(&old, ReplyWord::Dissatisfied, REPLY_CODE);
+    let reply = federation.node("ombudsman").replies(&old, ReplyWord::Information, REPLY_CODE);
     let remark = federation.node("ksp").remarks(&old);
     let closes = federation.node("ombudsman").closes(&old, CloseCause::OwnWord);
     for writing in [reply, remark, closes] {

@@ -10,12 +10,13 @@ use proptest::sample::Index;
 use crate::admission::{Verdict, admit};
 use crate::base::clock::HybridClock;
 use crate::base::ids::{AgencyId, ComplaintId, EntryId};
+use crate::citizen::{Reply, Word};
 use crate::complaint::case::CaseState;
 use crate::complaint::{
-    Author, CaseEntry, Command, Complaint, CustodyState, Declined, NewOffer, NoEffect, Standing, decide,
+    Author, CaseEntry, Command, Complaint, CustodyState, Declined, NewOffer, NoEffect, NotHeard, Standing, decide,
 };
 use crate::entry::{Body, CaseAct, CustodyAct, Entry};
-use crate::fixture::{ANSWER_WITHIN, Case, Federation, MEMBERS, MINUTE, REPLY_CODE, Writing, agency};
+use crate::fixture::{ANSWER_WITHIN, Case, Federation, MEMBERS, MINUTE, OTHER_CODE, REPLY_CODE, Writing, agency};
 use crate::wire::{self, CloseCause, ReplyWord, entry::Body as Wire};
 use definition::{check_by_definition, check_that_only_the_entitled_moved_custody};
 
@@ -80,7 +81,7 @@ fn entitled(deed: u8, custody: &CustodyState, federation: &Federation, intake: &
         }
         6..=7 => custody.offer.is_some().then(|| custody.holder.clone()),
         8..=11 => Some(custody.holder.clone()),
-        12..=14 | 19 | 26..=28 | 31 => Some(intake.clone()),
+        12..=14 | 19 | 26..=28 => Some(intake.clone()),
         29..=30 => Some(custody.holder.clone()),
         16 | 22 => Some(custody.holder.clone()),
         17 | 18 if custody.holder != *intake => Some(intake.clone()),
@@ -161,13 +162,13 @@ fn act(federation: &Federation, view: &Case<'_>, step: &Step, number: usize) -> 
         9 => node.progresses(view),
         10 => node.responds(view),
         11 => node.resolves(view),
-        12 => node.replies(view, ReplyWord::Dissatisfied, if step.minutes % 2 == 0 { REPLY_CODE } else { "" }),
-        13 => node.replies(view, ReplyWord::Satisfied, if step.minutes % 2 == 0 { REPLY_CODE } else { "" }),
+        12 => speaks(&node, view, ReplyWord::Dissatisfied, step),
+        13 => speaks(&node, view, ReplyWord::Satisfied, step),
         14 | 26..=28 => closes(&node, view, step),
         15 => node.remarks(view),
         29 => node.responds(view),
         30 => node.resolves(view),
-        31 => node.replies(view, ReplyWord::Satisfied, REPLY_CODE),
+        31 => speaks(&node, view, ReplyWord::Satisfied, step),
         32..=35 => proves(&node, view, step),
         deed => node.says(view, rarer(view, deed, step)),
     };
@@ -179,6 +180,19 @@ fn act(federation: &Federation, view: &Case<'_>, step: &Step, number: usize) -> 
         writing = writing.at(view.now.saturating_add_signed(i64::from(step.minutes) * 60_000));
     }
     Some(writing)
+}
+
+/// A word of the citizen: mostly a new one on the newest answer, else about any entry, shown again, by another key, or without a signature.
+fn speaks(node: &crate::fixture::Node<'_>, view: &Case<'_>, says: ReplyWord, step: &Step) -> Writing {
+    let all: Vec<EntryId> = view.complaint.timeline().map(|(id, _)| id).collect();
+    let next = view.next_word(says);
+    match step.minutes.rem_euclid(8) {
+        0 => node.replies(view, says, ""),
+        1 => node.carries(view, Word { answer: Some(*step.to.get(&all)), ..next }, REPLY_CODE),
+        2 => node.carries(view, Word { number: step.to.index(4) as u64, ..next }, REPLY_CODE),
+        3 => node.replies(view, says, OTHER_CODE),
+        _ => node.replies(view, says, REPLY_CODE),
+    }
 }
 
 /// A receipt for an act, mostly for one that competes with another. Its receiver may be no witness, and its time too early or too late.
@@ -321,7 +335,14 @@ fn commands(to: &str) -> Vec<Command> {
         Command::Progress { state: 1 },
         Command::Respond,
         Command::Resolve { outcome: 1 },
-        Command::Reply { word: ReplyWord::Dissatisfied, reply_code: REPLY_CODE.to_owned() },
+        Command::Reply(Reply {
+            word: Word { says: ReplyWord::Dissatisfied, answer: None, score: 0, number: 0 },
+            signature: None,
+        }),
+        Command::Reply(Reply {
+            word: Word { says: ReplyWord::Information, answer: None, score: 0, number: 1 },
+            signature: Some([7; 64]),
+        }),
         Command::Close { cause: CloseCause::Reply.into() },
         Command::Close { cause: CloseCause::Silence.into() },
         Command::Close { cause: CloseCause::OwnWord.into() },
@@ -348,7 +369,9 @@ fn forced(federation: &Federation, case: &Case<'_>, author: &str, command: &Comm
         Command::Progress { .. } => node.progresses(case),
         Command::Respond => node.responds(case),
         Command::Resolve { .. } => node.resolves(case),
-        Command::Reply { word, reply_code } => node.replies(case, *word, reply_code),
+        Command::Reply(reply) => {
+            node.says(case, CaseAct::Replied(Box::new(reply.clone())).to_wire(case.complaint.tip()))
+        }
         Command::Close { cause } => node.closes(case, CloseCause::try_from(*cause).expect("a cause")),
         Command::Reassign(offer) => node.reassigns(case).to(offer.to.as_str()),
         Command::Archive { .. } => node.says(case, Wire::ArchiveProposed(wire::ArchiveProposed::default())),
@@ -506,6 +529,9 @@ fn the_random_histories_contain_every_kind_of_entry_and_standing() {
                 Standing::WithoutEffect(NoEffect::Crossed { .. }) => "crossed",
                 Standing::WithoutEffect(NoEffect::BasisSuperseded) => "basis superseded",
                 Standing::WithoutEffect(NoEffect::UntrueCause) => "untrue cause",
+                Standing::WithoutEffect(NoEffect::NotHeard(NotHeard::NotSigned)) => "not the citizen's word",
+                Standing::WithoutEffect(NoEffect::NotHeard(NotHeard::NoAnswer)) => "no answer",
+                Standing::WithoutEffect(NoEffect::NotHeard(NotHeard::Outdated { .. })) => "outdated word",
                 Standing::WithoutEffect(_) => "without effect",
                 Standing::Kept => "kept",
             };
@@ -529,6 +555,9 @@ fn the_random_histories_contain_every_kind_of_entry_and_standing() {
         "knew better",
         "crossed",
         "untrue cause",
+        "not the citizen's word",
+        "no answer",
+        "outdated word",
         "CLOSE_CAUSE_SILENCE",
         "CLOSE_CAUSE_OWN_WORD",
         "Forwarded",

@@ -9,9 +9,10 @@
 use std::sync::Arc;
 
 use super::{Body, CaseAct, CustodyAct, Lodged};
-use crate::base::ids::{AgencyId, ComplaintId};
+use crate::base::ids::{AgencyId, ComplaintId, EntryId};
 use crate::base::limits;
 use crate::base::refusal::{Refusal, RefusalCode};
+use crate::citizen::{CitizenKey, Reply, SIGNATURE_BYTES, Word};
 use crate::entry::{ContentClass, clip, malformed, parse_entry_id};
 use crate::wire::{self, entry::Body as Wire};
 
@@ -41,14 +42,9 @@ impl Body {
             Wire::Progressed(body) => case(&body.basis, CaseAct::Progressed { state: body.state }),
             Wire::Responded(body) => case(&body.basis, CaseAct::Responded),
             Wire::Resolved(body) => case(&body.basis, CaseAct::Resolved { outcome: body.outcome }),
-            Wire::Replied(wire::Replied { basis, word, reply_code }) => {
-                bounded("reply code", &reply_code, limits::REPLY_CODE_BYTES)?;
-                let word = wire::ReplyWord::try_from(word).unwrap_or(wire::ReplyWord::Unspecified);
-                case(&basis, CaseAct::Replied { word, reply_code })
-            }
+            Wire::Replied(body) => case(&body.basis, CaseAct::Replied(Box::new(parse_reply(&body)?))),
             Wire::Closed(wire::Closed { basis, cause, ground }) => {
-                let ground = if ground.is_empty() { None } else { Some(parse_entry_id("ground", &ground)?) };
-                case(&basis, CaseAct::Closed { cause, ground })
+                case(&basis, CaseAct::Closed { cause, ground: optional_entry("ground", &ground)? })
             }
             Wire::ArchiveProposed(body) => case(&body.basis, CaseAct::ArchiveProposed { reason: body.reason }),
             Wire::ArchiveApproved(wire::ArchiveApproved { basis, proposal }) => {
@@ -107,10 +103,41 @@ fn parse_linked(body: &wire::Linked) -> Result<CaseAct, Refusal> {
 fn parse_lodged(body: wire::Lodged) -> Result<Lodged, Refusal> {
     bounded("category", &body.category, limits::CATEGORY_BYTES)?;
     bounded("area", &body.area, limits::AREA_BYTES)?;
-    let reply_code_hash = <[u8; 32]>::try_from(body.reply_code_hash.as_slice())
-        .map_err(|_| malformed(format!("reply code hash of {} bytes, must be 32", body.reply_code_hash.len())))?;
+    let citizen_key = parse_citizen_key(&body.citizen_key, body.key_origin)?;
     let class = ContentClass::from_wire(body.class).ok_or_else(|| malformed("Lodged without a class"))?;
-    Ok(Lodged { kind: body.kind, category: body.category, area: body.area, class, reply_code_hash })
+    Ok(Lodged { kind: body.kind, category: body.category, area: body.area, class, citizen_key })
+}
+
+/// Parses the citizen's key. There is an origin if, and only if, there is a key.
+fn parse_citizen_key(public: &[u8], origin: i32) -> Result<Option<CitizenKey>, Refusal> {
+    match (public.len(), origin) {
+        (0, 0) => Ok(None),
+        (0, _) | (_, 0) => Err(malformed("a citizen key and its origin need each other")),
+        (bytes, _) => {
+            let public =
+                public.try_into().map_err(|_| malformed(format!("citizen key of {bytes} bytes, must be 32")))?;
+            Ok(Some(CitizenKey { public, origin }))
+        }
+    }
+}
+
+fn parse_reply(body: &wire::Replied) -> Result<Reply, Refusal> {
+    let says = wire::ReplyWord::try_from(body.word).unwrap_or(wire::ReplyWord::Unspecified);
+    let score = u8::try_from(body.score).ok().filter(|score| *score <= limits::SCORE);
+    let score = score.ok_or_else(|| malformed(format!("score {}, at most {}", body.score, limits::SCORE)))?;
+    let signature =
+        match body.signature.len() {
+            0 => None,
+            bytes => Some(body.signature.as_slice().try_into().map_err(|_| {
+                malformed(format!("signature of the citizen of {bytes} bytes, must be {SIGNATURE_BYTES}"))
+            })?),
+        };
+    let answer = optional_entry("answer", &body.answer)?;
+    Ok(Reply { word: Word { says, answer, score, number: body.number }, signature })
+}
+
+fn optional_entry(field: &str, bytes: &[u8]) -> Result<Option<EntryId>, Refusal> {
+    if bytes.is_empty() { Ok(None) } else { parse_entry_id(field, bytes).map(Some) }
 }
 
 fn agency(field: &str, text: &str) -> Result<AgencyId, Refusal> {

@@ -2,6 +2,7 @@
 
 use super::{CaseAct, CustodyAct};
 use crate::base::ids::EntryId;
+use crate::citizen::{Reply, Word};
 use crate::wire::{self, entry::Body as Wire};
 
 impl CustodyAct {
@@ -40,9 +41,7 @@ impl CaseAct {
             Self::Progressed { state } => Wire::Progressed(wire::Progressed { basis, state: *state }),
             Self::Responded => Wire::Responded(wire::Responded { basis }),
             Self::Resolved { outcome } => Wire::Resolved(wire::Resolved { basis, outcome: *outcome }),
-            Self::Replied { word, reply_code } => {
-                Wire::Replied(wire::Replied { basis, word: (*word).into(), reply_code: reply_code.clone() })
-            }
+            Self::Replied(reply) => Wire::Replied(replied(basis, reply)),
             Self::Closed { cause, ground } => {
                 let ground = ground.map(|id| id.0.to_vec()).unwrap_or_default();
                 Wire::Closed(wire::Closed { basis, cause: *cause, ground })
@@ -74,6 +73,18 @@ impl CaseAct {
                 Wire::Disclosed(wire::Disclosed { basis, entry, commitment: *commitment, to })
             }
         }
+    }
+}
+
+fn replied(basis: Vec<u8>, reply: &Reply) -> wire::Replied {
+    let Word { says, answer, score, number } = &reply.word;
+    wire::Replied {
+        basis,
+        word: (*says).into(),
+        answer: answer.map(bytes).unwrap_or_default(),
+        score: (*score).into(),
+        number: *number,
+        signature: reply.signature.map(Vec::from).unwrap_or_default(),
     }
 }
 
@@ -109,13 +120,15 @@ mod tests {
     #[test]
     fn every_case_act_is_read_back_as_it_was() {
         let (proposal, other) = (EntryId([2; 32]), EntryId([3; 32]));
+        let replied = |word: Word, signature| CaseAct::Replied(Box::new(Reply { word, signature }));
         for act in [
             CaseAct::Recalled,
             CaseAct::Verified { category: "jalan".to_owned(), priority: 2, class: 1, handling: 3 },
             CaseAct::Progressed { state: 2 },
             CaseAct::Responded,
             CaseAct::Resolved { outcome: 4711 },
-            CaseAct::Replied { word: ReplyWord::Dissatisfied, reply_code: "k7qm".to_owned() },
+            replied(Word { says: ReplyWord::Dissatisfied, answer: Some(other), score: 1, number: 7 }, Some([5; 64])),
+            replied(Word { says: ReplyWord::Information, answer: None, score: 0, number: 0 }, None),
             CaseAct::Closed { cause: 2, ground: Some(EntryId([7; 32])) },
             CaseAct::Closed { cause: 3, ground: None },
             CaseAct::ArchiveProposed { reason: 1 },

@@ -13,8 +13,8 @@ use crate::base::ids::{Epoch, LedgerIndex};
 use crate::charter::{Charter, CharterText};
 use crate::entry::{ParseError, open};
 use crate::fixture::{
-    FEDERATION, Federation, MANAGERS, REPLY_CODE, START, Writing, agency, charter_text, key, member_of, signed_by,
-    written,
+    FEDERATION, Federation, MANAGERS, OTHER_CODE, REPLY_CODE, START, Writing, agency, charter_text, code, key,
+    member_of, signed_by, written,
 };
 use crate::tlog::checkpoint::{CheckpointSigner, time_key_name};
 use crate::tlog::note;
@@ -113,7 +113,9 @@ fn a_receipt_names_agency_complaint_category_and_time() {
     assert_eq!((lodging.lodged.category.as_str(), lodging.lodged.area.as_str()), ("jalan", "32.73"));
     assert_eq!((lodging.epoch, lodging.index, lodging.size), (Epoch(1), LedgerIndex(5), 12));
     assert_eq!((lodging.lodged_at, lodging.in_ledger_at), (START, Some(SECONDS + 60)));
-    assert!(lodging.has_reply_code(REPLY_CODE) && !lodging.has_reply_code("k7qm-2d9x-p4vt-0hs0"));
+    assert!(
+        lodging.has_citizen_key(&code(REPLY_CODE).public()) && !lodging.has_citizen_key(&code(OTHER_CODE).public())
+    );
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! The liar lodges valid complaints without end. Every agency that should have them keeps them.
 
-use sinergi_proto::entry::content::reply_code_hash;
 use sinergi_proto::wire;
 
 use super::{Broken, Detection, HonestNodes, LiarAction, Lie, LieKind, any_agency};
 use crate::sim::node::Node;
+use crate::sim::operations::lodged;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "floods_with_complaints",
@@ -30,13 +30,8 @@ impl Lie for Floods {
             return LiarAction::Nothing;
         }
         self.lodged += 1;
-        LiarAction::Lodge(wire::Lodged {
-            kind: wire::ComplaintKind::Complaint.into(),
-            category: "jalan".to_owned(),
-            area: String::new(),
-            class: wire::ContentClass::Public.into(),
-            reply_code_hash: reply_code_hash(&format!("{}", self.lodged)).to_vec(),
-        })
+        let category = format!("jalan {}", self.lodged);
+        LiarAction::Lodge(wire::Lodged { category, ..lodged(wire::ContentClass::Public) })
     }
 
     fn must_find<'a>(&self, _: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {

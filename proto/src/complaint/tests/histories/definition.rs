@@ -6,7 +6,6 @@ use super::*;
 use crate::charter::MemberStatus;
 use crate::complaint::known_entry::Judged;
 use crate::complaint::{KnownEntry, Phase};
-use crate::entry::content::reply_code_hash;
 use crate::fixture::DAY;
 
 /// Checks path, case and participants against their definitions, which are computed here from the whole set and not step by step.
@@ -76,18 +75,20 @@ fn check_case(complaint: &Complaint, path: &[EntryId]) {
         let standing = complaint.standing(&id).expect("here");
         let reason = match act {
             act if needs_custody(act) => why_no_work(complaint, path, id, basis),
-            CaseAct::Closed { cause, ground } => talk.why_not_closed(case.phase, *cause, *ground, known),
+            CaseAct::Closed { cause, ground } => talk.why_not_closed(case.phase, *cause, *ground, known, complaint),
+            CaseAct::Replied(reply) if reply.signature.is_some() => talk.why_not_heard(reply, complaint),
             _ => None,
         };
         if let Some(reason) = reason {
             assert_eq!(standing, Standing::WithoutEffect(reason), "{id:?}");
             continue;
         }
-        let (millis, on_path) = (known.clock.millis(), path.contains(basis));
+        let (clock, on_path) = (known.clock, path.contains(basis));
         let (author, basis, rules) = (&known.author, *basis, known.charter.rules);
-        let entry = CaseEntry { id, author, millis, basis, on_path, crossed_by: None, rules, act };
+        let answer = answer_of(complaint, act);
+        let entry = CaseEntry { id, author, clock, basis, answer, on_path, crossed_by: None, rules, act };
         let before = case.clone();
-        match case.after(entry, complaint.intake(), complaint.lodged()) {
+        match case.after(entry, complaint.intake()) {
             Ok(after) => case = after,
             Err(reason) => {
                 let settled_by_rules_above = matches!(act, CaseAct::Closed { .. });
@@ -103,8 +104,14 @@ fn check_case(complaint: &Complaint, path: &[EntryId]) {
     }
     assert_eq!(complaint.case(), &case);
     assert_eq!(case.answer.map(|(answer, _)| answer), talk.answer_without_reply());
-    assert_eq!(case.citizens_word, talk.word());
+    assert_eq!(case.citizens_word, talk.word(complaint));
     assert_eq!(case.self_closed, talk.closed_by_own_word);
+}
+
+/// The answer that a reply names, with its clock.
+fn answer_of(complaint: &Complaint, act: &CaseAct) -> Option<(HybridClock, EntryId)> {
+    let answer = act.answer()?;
+    complaint.entry(&answer).map(|known| (known.clock, answer))
 }
 
 /// Whether a receipt in the complaint shows that a witness had the act within an hour of its clock.
@@ -168,8 +175,20 @@ struct Talk {
 }
 
 enum Said {
-    Answer { entry: EntryId, millis: u64 },
-    Reply { entry: EntryId, is_word: bool },
+    Answer {
+        entry: EntryId,
+        millis: u64,
+    },
+    /// The citizen's signed word. It is satisfied with this answer, if there is one.
+    Word {
+        entry: EntryId,
+        number: u64,
+        satisfied_with: Option<(HybridClock, EntryId)>,
+    },
+    Reopening {
+        at: (HybridClock, EntryId),
+    },
+    Note,
 }
 
 impl Talk {
@@ -179,13 +198,17 @@ impl Talk {
         match act {
             CaseAct::Resolved { .. } if !ended => self.answered(id, known),
             CaseAct::Responded if !ended && !resolved_it => self.answered(id, known),
-            CaseAct::Replied { word, reply_code } => {
-                let has_code =
-                    !reply_code.is_empty() && reply_code_hash(reply_code) == complaint.lodged().reply_code_hash;
-                let is_dissatisfied = *word == ReplyWord::Dissatisfied;
-                let is_answered = self.said.iter().any(|said| matches!(said, Said::Answer { .. }));
-                self.said.push(Said::Reply { entry: id, is_word: has_code && !is_dissatisfied && is_answered });
-                self.closed_by_own_word &= !is_dissatisfied;
+            CaseAct::Replied(reply) => {
+                let number = reply.word.number;
+                let satisfied_with = answer_of(complaint, act).filter(|_| reply.word.says == ReplyWord::Satisfied);
+                self.said.push(match reply.signature {
+                    Some(_) => Said::Word { entry: id, number, satisfied_with },
+                    None => Said::Note,
+                });
+                if reply.word.says == ReplyWord::Dissatisfied {
+                    self.said.push(Said::Reopening { at: (known.clock, id) });
+                    self.closed_by_own_word = false;
+                }
             }
             CaseAct::Closed { cause, .. } => self.closed_by_own_word = *cause == i32::from(CloseCause::OwnWord),
             _ => {}
@@ -204,12 +227,29 @@ impl Talk {
         }
     }
 
-    /// The last thing that was said, if it is the citizen's word.
-    fn word(&self) -> Option<EntryId> {
-        match self.said.last() {
-            Some(Said::Reply { entry, is_word: true }) => Some(*entry),
+    /// The last satisfied word on an answer after which nobody answered, and nobody reopened the case.
+    fn word(&self, complaint: &Complaint) -> Option<EntryId> {
+        self.said.iter().rev().find_map(|said| match said {
+            Said::Word { entry, satisfied_with: Some(answer), .. } => self.is_last(answer, complaint).then_some(*entry),
             _ => None,
-        }
+        })
+    }
+
+    fn is_last(&self, answer: &(HybridClock, EntryId), complaint: &Complaint) -> bool {
+        self.said.iter().all(|said| match said {
+            Said::Answer { entry, .. } => (complaint.entry(entry).expect("here").clock, *entry) <= *answer,
+            Said::Reopening { at } => at < answer,
+            Said::Word { .. } | Said::Note => true,
+        })
+    }
+
+    /// Why a signed word has no effect: one with its number or a higher one was heard before. The fold has checked its signature already.
+    fn why_not_heard(&self, reply: &Reply, complaint: &Complaint) -> Option<NoEffect> {
+        let key = complaint.lodged().citizen_key.expect("a key, or no signed word passes");
+        assert!(reply.verifies(&complaint.id(), &key));
+        let heard = |said: &Said| if let Said::Word { number, .. } = said { *number } else { 0 };
+        let (number, highest) = (reply.word.number, self.said.iter().map(heard).max().unwrap_or_default());
+        (number <= highest).then_some(NoEffect::NotHeard(NotHeard::Outdated { number, highest }))
     }
 
     fn why_not_closed(
@@ -218,19 +258,23 @@ impl Talk {
         cause: i32,
         ground: Option<EntryId>,
         known: &KnownEntry,
+        complaint: &Complaint,
     ) -> Option<NoEffect> {
         if matches!(phase, Phase::Closed | Phase::Archived) {
             return Some(NoEffect::CaseEnded { phase });
         }
         let silence = u64::from(known.charter.rules.silence_working_days) * DAY;
         let is_true = match (cause, self.said.last(), ground) {
-            (1, Some(Said::Reply { entry, is_word: true }), Some(ground)) => *entry == ground,
+            (1, _, Some(ground)) => self.word(complaint) == Some(ground),
             (2, Some(Said::Answer { entry, millis }), Some(ground)) => {
                 matches!(phase, Phase::Responded | Phase::Resolved)
                     && *entry == ground
                     && known.clock.millis().checked_sub(*millis).is_some_and(|since| since >= silence)
             }
-            (3, _, None) => true,
+            (3, _, None) => {
+                let turn = |said: &&Said| matches!(said, Said::Answer { .. } | Said::Reopening { .. });
+                !matches!(self.said.iter().rev().find(turn), Some(Said::Reopening { .. }))
+            }
             _ => false,
         };
         (!is_true).then_some(NoEffect::UntrueCause)
