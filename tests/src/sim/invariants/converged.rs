@@ -36,7 +36,17 @@ fn check_node(world: &World, node: &Node) -> Result<(), Broken> {
         return Err((NAME, format!("{} goes by charter version {}", node.id, node.charter().version)));
     }
     if node.state != State::Clear {
-        return Err((NAME, format!("{} is {:?}", node.id, node.state)));
+        let (generation, version) = (node.generation(), node.charter().version);
+        let revoked = node.has_revoked_key();
+        return Err((
+            NAME,
+            format!(
+                "{} is {:?}, {:?}, with keys of generation {generation} (revoked: {revoked}) under charter {version}",
+                node.id,
+                node.state,
+                node.guard_state()
+            ),
+        ));
     }
     signs_times(world, node)?;
     let waits = |(_, item): &&(_, Vec<u8>)| !builds_on_the_lost(world, item);

@@ -1,5 +1,7 @@
 //! An agency has every entry for which it gave a receipt, at the leaf that the receipt names. If it has begun a new epoch since, it has the
 //! entry at any leaf, as long as it may read the complaint. Entries that no node has any more do not count.
+//!
+//! An agency whose keys were revoked and whose ledger was set back may not notice it, because what others hold under those keys proves nothing.
 
 use sinergi_proto::base::ids::{AgencyId, EntryId};
 
@@ -11,7 +13,11 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
     // An agency that has left is not linked any more.
     for node in world.honest().filter(|node| world.takes_part(&node.id)) {
         let holder = &node.id;
-        let counts = |receipt: &&Acknowledged| !world.lost.contains(&receipt.entry) && !world.is_liar(&receipt.by);
+        let is_unnoticed =
+            |agency: &AgencyId| world.charters().has_revoked(agency) && world.archive.is_set_back(agency);
+        let counts = |receipt: &&Acknowledged| {
+            !world.lost.contains(&receipt.entry) && !world.is_liar(&receipt.by) && !is_unnoticed(&receipt.by)
+        };
         for Acknowledged { by, epoch, entry, leaf } in node.ledger.receipts.iter().filter(counts) {
             let ledger = &world.nodes[by].ledger;
             let holds = match ledger.leaf_of(entry) {

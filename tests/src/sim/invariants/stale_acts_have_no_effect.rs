@@ -1,4 +1,5 @@
-//! A former holder that acts on an old custody step, although it knows that custody has moved on, has no effect.
+//! A former holder that acts on an old custody step, although it knows that custody has moved on, has no effect. Where a thief moved custody, the former
+//! holder is the holder again.
 
 use sinergi_proto::complaint::Standing;
 
@@ -9,6 +10,9 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
     for node in world.honest() {
         let id = &node.id;
         for complaint in node.ledger.cases.values().map(|case| &case.complaint) {
+            if complaint.timeline().any(|(id, _)| complaint.is_disputed(&id)) {
+                continue;
+            }
             for entry in &world.stale_acts {
                 if let Some(standing @ (Standing::Effective | Standing::Superseded { .. })) = complaint.standing(entry)
                 {

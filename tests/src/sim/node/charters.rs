@@ -8,6 +8,7 @@ use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::charter::{CharterTrustError, Charters, MemberKey, MemberStatus, TrustedList};
 use sinergi_proto::engine::Input;
 use sinergi_proto::sync::{Adoption, Event};
+use sinergi_proto::transparency::rollback_guard::GuardState;
 
 use super::session::Submission;
 use super::{Node, State};
@@ -45,6 +46,11 @@ impl Node {
             own.all(|key| keys.iter().any(|listed| listed.public == key.verification_key()))
         };
         charters.newest().member(&self.id).is_some_and(|member| listed(&member.keys))
+    }
+
+    /// Whether the rollback guard lets the node sign.
+    pub fn guard_state(&self) -> GuardState {
+        self.guard.state()
     }
 
     /// Whether the newest charter that the node knows revokes one of its keys.

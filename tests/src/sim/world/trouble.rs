@@ -1,11 +1,12 @@
 //! The faults of a run: their effects on machines and lines, and their end.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rand::RngExt;
 use sha2::Digest;
 use sinergi_proto::base::ids::{AgencyId, EntryId, Epoch};
-use sinergi_proto::transparency::rollback_guard::OwnTree;
+use sinergi_proto::transparency::rollback_guard::{GuardState, OwnTree};
 
 use super::network::Pair;
 use super::{BOOT, CONVERGE, Event, MINUTE, World};
@@ -217,9 +218,17 @@ impl World {
 
     /// An agency may continue with a ledger that was set back, because its peers were set back too and did not notice. Its auditors then
     /// tell it, and its operator begins a new epoch.
+    ///
+    /// So does the operator of a node whose peers claim to have more of its ledger, which they can prove only under keys that are revoked.
     pub(super) fn report_undeclared_losses(&mut self) {
         let goes_on = |(id, epoch): &&(AgencyId, Epoch)| self.nodes[id].ledger.epoch == *epoch && !self.has_left(id);
-        for (id, _) in self.archive.undeclared.iter().filter(goes_on).cloned().collect::<Vec<_>>() {
+        let went_on = self.archive.undeclared.iter().filter(goes_on).map(|(id, _)| id);
+        let is_stuck = |node: &&Node| {
+            let was_told = self.topology.charters().has_revoked(&node.id) && self.archive.is_set_back(&node.id);
+            was_told && node.guard_state() == GuardState::Unconfirmed
+        };
+        let stuck = self.nodes.values().filter(is_stuck).map(|node| &node.id);
+        for id in went_on.chain(stuck).cloned().collect::<BTreeSet<_>>() {
             for pair in self.lines_of(&id) {
                 self.break_line(&pair);
             }
