@@ -159,7 +159,7 @@ impl GuardService {
         self.0.state.send_replace(guard.state());
         self.0.alarms.settle(UNCONFIRMED);
         let text = format!(
-            "charter version {charter_version} revokes a key of this node, which signs nothing any more: put the new keys in place of the old ones and              restart the node"
+            "charter version {charter_version} revokes a key of this node, which signs nothing any more: put the new keys in place of the old ones and restart the node"
         );
         self.0.alarms.raise(AlarmKind::KeyRevoked.word(), text);
     }

@@ -7,6 +7,7 @@
 //! store/           sled; can be thrown away
 //!    |
 //!    |-- complaint_loader   loads one complaint
+//!    |-- foreign_ledger     the newest entry and epoch of another agency
 //!    |-- signed_leaves      reads leaves with their authors' signatures
 //!    `-- outbox             reads the items that a link has to send   <- leaf_cache: the newest leaves, in memory
 //!
@@ -20,6 +21,7 @@ pub mod charters;
 pub mod complaint_loader;
 pub mod derivation;
 pub mod earlier_epochs;
+pub mod foreign_ledger;
 pub mod keys;
 pub mod leaf_cache;
 pub mod ledger;

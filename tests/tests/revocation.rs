@@ -132,9 +132,13 @@ async fn a_stolen_key_is_revoked_everywhere_and_what_the_oversight_agency_had_be
 async fn a_list_that_leaves_out_what_it_says_to_contain_is_noticed_by_the_agency_whose_ledger_it_names() {
     let federation = TestFederation::start(hierarchy()).await;
     let city = federation.node(CITY).await;
+    let province = federation.node(PROVINCE).await;
     let lodged = city.lodges("Harus tetap dipercaya").await;
-    federation.node(OMBUDSMAN).await.has_acts(lodged.complaint, 1).await;
-    let folder = federation.folder_of(OMBUDSMAN);
+    city.forwards(lodged.complaint, PROVINCE).await;
+    province.accepts(lodged.complaint).await;
+    city.has_acts(lodged.complaint, 3).await;
+    province.has_an_empty_outbox().await;
+    let folder = federation.folder_of(PROVINCE);
     let file = |name: &str| federation.folder().join(name).display().to_string();
     done(&folder, &["charter", "trusted", "make", CITY, &file("whole.list")]);
     done(&folder, &["charter", "trusted", "check", &file("whole.list")]);
@@ -147,7 +151,10 @@ async fn a_list_that_leaves_out_what_it_says_to_contain_is_noticed_by_the_agency
         (said.code, said.out)
     };
     let (code, out) = write("short.list", &|draft| draft.entries.clear());
-    assert!(code == 5 && out.contains("it leaves out 1 entries"), "{code} {out}");
+    assert!(code == 5 && out.contains("it leaves out 2 entries"), "{code} {out}");
+    assert!(whole.receipts().len() > 0, "the city has given receipts");
+    let (code, out) = write("without-receipts.list", &|draft| draft.receipts.clear());
+    assert!(code == 5 && out.contains("receipts that this node had"), "{code} {out}");
     let (code, out) = write("false.list", &|draft| {
         draft.anchors = draft
             .anchors

@@ -21,6 +21,7 @@ use crate::peers::Peers;
 use crate::peers::watch::Watch;
 use crate::peers::{Peer, PeerSnapshot};
 use crate::storage::complaint_loader::{OwnDataError, ParsedLeaf};
+use crate::storage::foreign_ledger;
 use crate::storage::outbox::Backlog;
 use crate::storage::outbox::Outbox;
 use crate::storage::record_codec::Header;
@@ -120,7 +121,9 @@ impl PeerQueries {
 
     /// When a peer declared its newest epoch, in milliseconds since 1970, and the reason.
     fn reset_of(&self, peer: &AgencyId) -> Result<Option<(u64, String)>, OwnDataError> {
-        let Some(newest) = self.outbox.store().reset_of(peer)? else { return Ok(None) };
+        let (outbox, charters) = (&self.outbox, self.complaints.charter_store.charters());
+        let own = (outbox.store(), outbox.reader(), outbox.federation());
+        let Some(newest) = foreign_ledger::reset_of(peer, own, &charters)? else { return Ok(None) };
         let record = self.outbox.reader().leaf(newest.leaf)?;
         let entry = ParsedLeaf::parse(record, self.outbox.federation())?.entry;
         let Body::Node(body) = entry.body else { return Ok(None) };

@@ -39,16 +39,16 @@ impl SignedLedger {
             let (asked, here) = (request.size, reader.size());
             return Err(Status::invalid_argument(format!("{asked} leaves: the ledger here has {here}")));
         }
+        // A single record from a time at which this node's clock was ahead does not end the ledger.
+        let most = if until == u64::MAX { most } else { own(self.size_at(until))?.min(most) };
         let mut size = 0;
         for record in reader.records_from(reader.start()) {
             let record = own(record)?;
-            let (at, found) = own(self.signed_in(&record, &agency))?;
-            // The times of records only grow while the clock is right, so the first late leaf ends the ledger as it was then.
-            if at.is_some_and(|at| at > until) || (size == most && record.kind == RecordKind::Leaf) {
+            if size == most && record.kind == RecordKind::Leaf {
                 break;
             }
             size += u64::from(record.kind == RecordKind::Leaf);
-            for found in found {
+            for found in own(self.signed_in(&record, &agency))? {
                 if !row(operator_api::SignedByRow { row: Some(found) }) {
                     return Ok(());
                 }
@@ -67,26 +67,40 @@ impl SignedLedger {
         Ok(())
     }
 
-    /// The time of a record, and what of it the agency signed.
-    fn signed_in(&self, record: &Record, agency: &AgencyId) -> Result<(Option<u64>, Vec<Row>), OwnDataError> {
+    /// Number of leaves up to the last one that this node got by a time, in milliseconds since 1970.
+    fn size_at(&self, until: u64) -> Result<u64, OwnDataError> {
+        let reader = self.outbox.reader();
+        let mut size = 0;
+        for record in reader.records_from(reader.start()) {
+            let record = record?;
+            if let (Some(index), Header::Leaf(header)) = (record.leaf(), Header::of(&record)?)
+                && header.at <= until
+            {
+                size = index.0 + 1;
+            }
+        }
+        Ok(size)
+    }
+
+    /// What of a record the agency signed.
+    fn signed_in(&self, record: &Record, agency: &AgencyId) -> Result<Vec<Row>, OwnDataError> {
         match record.kind {
             RecordKind::Leaf | RecordKind::Receipt => {}
-            _ => return Ok((None, Vec::new())),
+            _ => return Ok(Vec::new()),
         }
         match Header::of(record)? {
             Header::Leaf(header) => {
                 let index = record.leaf().unwrap_or_default();
-                Ok((Some(header.at), self.signed_in_leaf(record, index, header.at, agency)?))
+                self.signed_in_leaf(record, index, header.at, agency)
             }
             Header::Receipt(header) if header.peer == *agency => {
                 let ack = wire::Ack::decode(record.body.as_slice()).unwrap_or_default();
                 let key_id = Receipt::parse(&ack).map(|receipt| receipt.key_id).unwrap_or_default();
                 let receipt =
                     operator_api::SignedReceipt { key_id, id: receipt_id(&ack.receipt).to_vec(), at: header.at };
-                Ok((Some(header.at), vec![Row::Receipt(receipt)]))
+                Ok(vec![Row::Receipt(receipt)])
             }
-            Header::Receipt(header) => Ok((Some(header.at), Vec::new())),
-            _ => Ok((None, Vec::new())),
+            _ => Ok(Vec::new()),
         }
     }
 
@@ -120,22 +134,28 @@ impl SignedLedger {
         Ok(found)
     }
 
-    /// The keys that the newest charter lists for an agency.
+    /// The keys that any charter version lists for an agency.
     fn keys_of(&self, agency: &AgencyId) -> Result<Vec<operator_api::AgencyKey>, Status> {
-        let charter = self.guard.ledger().keys.charter_store.newest();
-        let member = charter.member(agency).ok_or_else(|| {
-            Status::invalid_argument(format!("agency {agency} is no member of charter version {}", charter.version))
-        })?;
+        let charters = self.guard.ledger().keys.charter_store.charters();
+        let mut members = charters.after(0).filter_map(|charter| charter.member(agency)).peekable();
+        if members.peek().is_none() {
+            let newest = charters.newest().version;
+            return Err(Status::invalid_argument(format!(
+                "agency {agency} is no member of any charter up to version {newest}"
+            )));
+        }
         let key_use = |key_use| match key_use {
             KeyUse::Entry => "entry",
             KeyUse::Checkpoint => "checkpoint",
             KeyUse::Time => "time",
         };
-        let keys = member.keys.iter().map(|key| operator_api::AgencyKey {
-            public: <[u8; 32]>::from(&key.public).to_vec(),
-            id: key.id,
-            key_use: key_use(key.key_use).to_owned(),
-        });
-        Ok(keys.collect())
+        let mut keys: Vec<operator_api::AgencyKey> = Vec::new();
+        for key in members.flat_map(|member| &member.keys) {
+            let public = <[u8; 32]>::from(&key.public).to_vec();
+            if keys.iter().all(|known| known.public != public) {
+                keys.push(operator_api::AgencyKey { public, id: key.id, key_use: key_use(key.key_use).to_owned() });
+            }
+        }
+        Ok(keys)
     }
 }

@@ -152,9 +152,9 @@ impl Watch {
         changed
     }
 
-    /// Forgets what was seen under keys that these charters revoke.
+    /// Forgets what was seen under keys that the newest of these charters revokes and the one before does not.
     pub(crate) fn forget_revoked(&self, charters: &Charters) {
-        for agency in charters.revoked_agencies() {
+        for agency in charters.newly_revoked_agencies() {
             self.change(|ledgers| ledgers.reopen(agency, |note| charters.open_checkpoint(note, agency).ok()));
         }
     }

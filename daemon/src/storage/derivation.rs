@@ -26,6 +26,7 @@ use sinergi_proto::wire;
 
 use crate::storage::charters::CharterStore;
 use crate::storage::complaint_loader::{self, OwnDataError, ParsedLeaf};
+use crate::storage::foreign_ledger;
 use crate::storage::ledger::{LedgerReader, Position, ReadError, Record, RecordKind};
 use crate::storage::record_codec::Header;
 use crate::storage::store::{Changes, CheckpointSource, Counts, Placed, RefusedRow, Row, Store, StoreError, Summary};
@@ -368,7 +369,9 @@ impl View for Derivation {
     }
 
     fn declared_epoch(&mut self, agency: &AgencyId) -> Result<Option<Epoch>, OwnDataError> {
-        Ok(self.store.reset_of(agency)?.map(|reset| reset.epoch))
+        let own = (&self.store, &self.reader, self.federation.as_str());
+        let reset = foreign_ledger::reset_of(agency, own, &self.charter_store.charters())?;
+        Ok(reset.map(|reset| reset.epoch))
     }
 
     fn receipts(&mut self, peer: &AgencyId, leaf: LedgerIndex, most: usize) -> Result<Vec<wire::Ack>, OwnDataError> {

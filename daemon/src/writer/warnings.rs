@@ -64,7 +64,7 @@ pub(super) fn tell(warning: Warning, alarms: &Alarms, federation: &str, charters
         Warning::BeforeCosigned(None) => alarms.settle(AlarmKind::CosignedTime.word()),
         Warning::JudgedAgain { version, affected } => {
             let text = format!(
-                "charter version {version} revokes keys or ended powers, and {affected} complaints have entries that it is about: entries without                  effect say why in `sinergi complaint timeline`, and `sinergi complaint list` shows who holds what now"
+                "charter version {version} revokes keys or ended powers, and {affected} complaints have entries that it is about: entries without effect say why in `sinergi complaint timeline`, and `sinergi complaint list` shows who holds what now"
             );
             alarms.raise(AlarmKind::JudgedAgain.about(version), text);
         }

@@ -114,16 +114,6 @@ impl RevokedKeys {
         Ok(Self(revoked))
     }
 
-    /// The revoked key of an agency with this number.
-    pub(super) fn with_id(&self, agency: &AgencyId, id: u32) -> Option<&Revoked> {
-        self.0.get(agency)?.iter().find(|revoked| revoked.id == id)
-    }
-
-    /// The agencies with revoked keys.
-    pub(super) fn agencies(&self) -> impl Iterator<Item = &AgencyId> {
-        self.0.keys()
-    }
-
     /// The revoked keys of an agency.
     pub(super) fn of_agency(&self, agency: &AgencyId) -> &[Revoked] {
         self.0.get(agency).map(Vec::as_slice).unwrap_or_default()

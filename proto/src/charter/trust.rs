@@ -3,6 +3,7 @@
 //! Must not know how a charter becomes trusted.
 
 use super::chain::Charters;
+use super::revocation::{Revocation, Revoked};
 use super::trusted_list::Anchor;
 use crate::base::ids::{AgencyId, EntryId};
 use crate::base::key::PublicKey;
@@ -12,13 +13,29 @@ impl Charters {
     /// Whether an agency disputes an entry that is signed by its key with this number: the key is revoked, and the list of what stays trusted does not
     /// name the entry. Such an entry proves nothing.
     pub fn disputes_entry(&self, author: &AgencyId, key_id: u32, entry: &EntryId) -> bool {
-        self.revoked.with_id(author, key_id).is_some_and(|revoked| !revoked.list.has_entry(entry))
+        self.revoked_entry_key(author, key_id).is_some_and(|revoked| !revoked.list.has_entry(entry))
     }
 
     /// Like [`Self::disputes_entry`], for a receipt by its [id](crate::receipt::receipt_id). The receipt's signature covers the checkpoint in it, so it
     /// does not matter whether the key of the checkpoint is revoked.
     pub fn disputes_receipt(&self, receiver: &AgencyId, key_id: u32, receipt: &[u8; 32]) -> bool {
-        self.revoked.with_id(receiver, key_id).is_some_and(|revoked| !revoked.list.has_receipt(receipt))
+        self.revoked_entry_key(receiver, key_id).is_some_and(|revoked| !revoked.list.has_receipt(receipt))
+    }
+
+    /// Whether the entry key of an agency with this number is revoked.
+    pub fn has_revoked_entry_key(&self, agency: &AgencyId, key_id: u32) -> bool {
+        self.revoked_entry_key(agency, key_id).is_some()
+    }
+
+    /// The entry key of an agency with this number, if it is revoked. A number names one entry key of a member over all versions; keys of other uses
+    /// may have the same number.
+    fn revoked_entry_key(&self, agency: &AgencyId, key_id: u32) -> Option<&Revoked> {
+        let revoked = self.revoked.of_agency(agency);
+        if revoked.is_empty() {
+            return None;
+        }
+        let key = self.after(0).find_map(|charter| charter.entry_key(agency, key_id))?;
+        revoked.iter().find(|revoked| revoked.key == key.public)
     }
 
     /// Whether a key of an agency is revoked.
@@ -31,9 +48,12 @@ impl Charters {
         !self.revoked.of_agency(agency).is_empty()
     }
 
-    /// The agencies with revoked keys.
-    pub fn revoked_agencies(&self) -> impl Iterator<Item = &AgencyId> {
-        self.revoked.agencies()
+    /// The agencies whose revocations in the newest charter differ from those in the version before.
+    pub fn newly_revoked_agencies(&self) -> impl Iterator<Item = &AgencyId> {
+        let newest = self.newest();
+        let before = newest.version.checked_sub(1).and_then(|version| self.version(version));
+        let had = move |revocation: &&Revocation| before.is_some_and(|before| before.revocations.contains(revocation));
+        newest.revocations.iter().filter(move |revocation| !had(revocation)).map(|revocation| &revocation.agency)
     }
 
     /// The keys under which an agency's checkpoints count: those that any version lists and that are not revoked. `None` for an agency that was

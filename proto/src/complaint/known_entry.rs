@@ -30,7 +30,7 @@ pub struct KnownEntry {
     pub body: Body,
     /// The commitments to its contents.
     pub commitments: Vec<Commitment>,
-    /// The judgement on the state that its basis left. It never changes.
+    /// The judgement on the state that its basis left. It changes only with the charters.
     pub(super) judged: Judged,
     /// The custody entries with effect that act on it, in the order in which they win.
     pub(super) children: Vec<EntryId>,

@@ -149,6 +149,34 @@ pub enum NoEffect {
     },
 }
 
+impl NoEffect {
+    /// Says whose turn it is with an offer, and from when.
+    fn fmt_turn(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OfferOpen { to, answer_by } => write!(
+                f,
+                "an offer to {to} is open: {to} can accept or return it until {}, and from {} on the holder can withdraw it",
+                time(*answer_by),
+                time(margin_after(*answer_by))
+            ),
+            Self::AfterAnswerBy { answer_by, holder } => write!(
+                f,
+                "the time to answer ended at {}; from {} on {holder} can withdraw the offer, and a supervisor of {holder} can reassign the complaint",
+                time(*answer_by),
+                time(margin_after(*answer_by))
+            ),
+            Self::BeforeMargin { to, answer_by } => write!(
+                f,
+                "{to} can answer the offer until {}, and its answer may be on its way until {}; from then on the holder can withdraw the offer, \
+                 and a supervisor can reassign the complaint",
+                time(*answer_by),
+                time(margin_after(*answer_by))
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl fmt::Display for NoEffect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -177,25 +205,7 @@ impl fmt::Display for NoEffect {
                 write!(f, "the charter that it names expired, and offers under it ended at {}", time(*ended))
             }
             Self::UnknownDeadline { deadline } => write!(f, "deadline {deadline} has no date"),
-            Self::OfferOpen { to, answer_by } => write!(
-                f,
-                "an offer to {to} is open: {to} can accept or return it until {}, and from {} on the holder can withdraw it",
-                time(*answer_by),
-                time(margin_after(*answer_by))
-            ),
-            Self::AfterAnswerBy { answer_by, holder } => write!(
-                f,
-                "the time to answer ended at {}; from {} on {holder} can withdraw the offer, and a supervisor of {holder} can reassign the complaint",
-                time(*answer_by),
-                time(margin_after(*answer_by))
-            ),
-            Self::BeforeMargin { to, answer_by } => write!(
-                f,
-                "{to} can answer the offer until {}, and its answer may be on its way until {}; from then on the holder can withdraw the offer, \
-                 and a supervisor can reassign the complaint",
-                time(*answer_by),
-                time(margin_after(*answer_by))
-            ),
+            Self::OfferOpen { .. } | Self::AfterAnswerBy { .. } | Self::BeforeMargin { .. } => self.fmt_turn(f),
             Self::OfferToHolder => write!(f, "it is offered to the agency that holds it"),
             Self::AddresseeNotActive { to } => write!(f, "{to} is no active member of the federation"),
             Self::AnswerByOutOfRange { answer_by, days } => {

@@ -51,7 +51,7 @@ pub enum CommandError {
     LedgerUnconfirmed,
     /// A charter revokes a key of this node.
     #[error(
-        "the charter revokes a key under which this node signs: put new keys in place of the old ones (the managers list them with the revocation)          and restart the node; nothing was done"
+        "the charter revokes a key under which this node signs: put new keys in place of the old ones (the managers list them with the revocation) and restart the node; nothing was done"
     )]
     KeyRevoked,
     /// No link leads to the addressee.

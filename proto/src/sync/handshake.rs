@@ -19,6 +19,7 @@ use super::event::{Action, Job, PeerChange, SessionConfig, StoredPeer, Warning};
 use super::keepalive::clock_offset;
 use super::timers::Timer;
 use crate::base::cursor::Cursor;
+use crate::base::limits;
 use crate::base::refusal::FaultCode;
 use crate::wire::{self, frame::Kind};
 
@@ -152,10 +153,10 @@ impl Handshake {
         Ok(())
     }
 
-    /// Gives the peer's charters more time, because one of them comes.
+    /// Gives the peer's charters more time, because one of them, or a list that it needs, is coming.
     pub(super) fn wait_for_charters(&self, effects: &mut Effects<'_>) {
         if self.is_leaving() {
-            effects.set(Timer::Handshake, effects.now.after(CHARTERS_WITHIN));
+            effects.set(Timer::Handshake, effects.now.after(limits::TRUSTED_LIST_PART_WITHIN));
         }
     }
 

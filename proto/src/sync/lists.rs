@@ -59,6 +59,11 @@ impl ListFetch {
         if part.data.is_empty() {
             return Ok(Fetched::NotThere);
         }
+        // A full part each time, so that a slow peer cannot hold the memory for the list for very long.
+        let rest = self.list.bytes - self.received.len();
+        if part.data.len() < rest.min(limits::TRUSTED_LIST_PART_BYTES) {
+            return Err(End::unexpected("a part of a list that is not full"));
+        }
         self.received.extend(part.data);
         if after == self.list.bytes {
             return Ok(Fetched::Whole(std::mem::take(&mut self.received)));

@@ -14,7 +14,7 @@
 //! - a checkpoint that comes late or twice accuses nobody: only signed values are compared, never the order of arrival;
 //! - a checkpoint that contradicts another is never the newest. The finding is returned once for an epoch, and no other checkpoint of that epoch is
 //!   taken;
-//! - a new epoch ends nothing: the checkpoints of the epochs before it are still compared with each other, and what was found stays found;
+//! - a new epoch ends nothing: the checkpoints of the epochs before it are still compared with each other, and what was found stays found, unless a key of the agency is revoked;
 //! - at most `CHECKPOINTS_WATCHED` checkpoints of each of the `EPOCHS_WATCHED` newest epochs of one agency are kept, and that an epoch was contradicted
 //!   is remembered of many more.
 

@@ -6,6 +6,7 @@
 //! [`super::node`] calls.
 
 mod audit_records;
+mod foreign_ledger;
 mod link_view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +29,7 @@ use sinergi_proto::entry::Entry;
 use sinergi_proto::entry::content::Content;
 use sinergi_proto::receipt::Receipt;
 use sinergi_proto::routing::outbox::FrameRoom;
-use sinergi_proto::routing::route::{Route, reset_of};
+use sinergi_proto::routing::route::Route;
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::transparency::rollback_guard::Sighting;
 use sinergi_proto::wire;
@@ -418,20 +419,6 @@ impl Ledger {
     pub fn has_tree_of(&self, seen: &Seen) -> bool {
         let root = (seen.size <= self.next_index().0).then(|| tlog_tiles::tree_hash(seen.size, self));
         root.is_some_and(|root| root.expect("a tree in memory is readable").0 == seen.root)
-    }
-
-    /// The leaf with an agency's entry that has the highest place in its own ledger.
-    pub fn newest_of(&self, author: &AgencyId) -> Option<&Leaf> {
-        self.leaves.iter().filter(|leaf| leaf.entry.author == *author).max_by_key(|leaf| leaf.entry.place)
-    }
-
-    /// The newest epoch that an agency has declared, and the leaf of the declaration.
-    pub fn reset_of(&self, author: &AgencyId) -> Option<(Epoch, LedgerIndex)> {
-        let is_reset = |leaf: &Leaf| leaf.entry.author == *author && reset_of(&leaf.entry).is_some();
-        let resets = self.leaves.iter().enumerate().filter(|(_, leaf)| is_reset(leaf));
-        resets
-            .map(|(number, leaf)| (leaf.entry.place.epoch, LedgerIndex(number as u64)))
-            .max_by_key(|(epoch, _)| *epoch)
     }
 }
 

@@ -46,7 +46,7 @@ pub struct MakeArgs {
     /// Only what this node got up to this time, before the key was stolen [default: everything]
     #[arg(long, value_name = "TIME")]
     pub until: Option<Moment>,
-    /// A revoked key, by its number as `charter show` prints it; repeat it for several [default: all keys of the agency]
+    /// A revoked key, by its number as `charter show` prints it; repeat it for several [default: all keys that the agency ever had]
     #[arg(long = "key", value_name = "NUMBER", value_parser = key_number)]
     pub keys: Vec<u32>,
     /// Another list about the same keys, for example of another oversight agency; its names are added
@@ -70,6 +70,8 @@ struct Made {
     keys: Vec<String>,
     entries: usize,
     receipts: usize,
+    /// Number of leaves of the node's ledger that the list was made from.
+    leaves: u64,
     hash: String,
 }
 
@@ -85,6 +87,8 @@ struct Checked {
     not_here: usize,
     /// What this node has and the list does not name. It has no effect once the keys are revoked.
     disputed: Vec<Disputed>,
+    /// Number of receipts that this node has and the list does not name. They prove nothing once the keys are revoked.
+    disputed_receipts: usize,
     /// Ways in which the list does not contain what it says to contain.
     problems: Vec<String>,
 }
@@ -144,13 +148,15 @@ async fn make(args: &MakeArgs, context: &Context) -> Result<(), Failure> {
         keys: keys.iter().map(|(_, number)| format!("{number:08x}")).collect(),
         entries: draft.entries.len(),
         receipts: draft.receipts.len(),
+        leaves: signed.ledger.size,
         hash: HEXLOWER.encode(&list.hash()),
     };
     context.output.document(&made, |_, made| {
         let file = made.file.display();
         format!(
-            "wrote {file}: {} entries and {} receipts of {} stay trusted under {}\nAnyone checks it with `sinergi charter trusted check {file}`. \
+            "wrote {file}, from the first {} leaves of this ledger: {} entries and {} receipts of {} stay trusted under {}\nAnyone checks it with `sinergi charter trusted check {file}`. \
              Put it into the next charter with\n`sinergi charter revoke DRAFT {file}`.",
+            made.leaves,
             made.entries,
             made.receipts,
             made.agency,
@@ -178,6 +184,7 @@ async fn check(args: &CheckArgs, context: &Context) -> Result<(), Failure> {
         entries: list.entries().len(),
         not_here: list.entries().filter(|entry| !ids.contains(entry)).count(),
         disputed: here().filter(is_disputed).map(disputed).collect(),
+        disputed_receipts: signed.receipts_left_out(&list, &numbers),
         problems,
     };
     context.output.document(&checked, page)?;
@@ -197,7 +204,11 @@ async fn check_anchor(
     context: &Context,
 ) -> Result<Option<String>, Failure> {
     let Anchor { epoch, size, root, .. } = anchor;
-    if epoch.0 != now.ledger.epoch || *size > now.ledger.size {
+    if epoch.0 < now.ledger.epoch {
+        // This ledger has begun a new epoch since, so it cannot tell.
+        return Ok(None);
+    }
+    if epoch.0 > now.ledger.epoch || *size > now.ledger.size {
         return Ok(Some(format!(
             "it names {size} leaves of epoch {epoch} of this ledger, which has {} in epoch {}",
             now.ledger.size, now.ledger.epoch
@@ -210,8 +221,16 @@ async fn check_anchor(
     let is_left_out = |entry: &&SignedByAgency| {
         numbers.contains(&entry.key_id) && !EntryId::from_slice(&entry.id).is_some_and(|id| list.has_entry(&id))
     };
-    let left_out = if *size > 0 { then.entries.iter().filter(is_left_out).count() } else { 0 };
-    Ok((left_out > 0).then(|| format!("it leaves out {left_out} entries of the {size} first leaves of this ledger")))
+    if *size == 0 {
+        return Ok(None);
+    }
+    let (entries, receipts) = (then.entries.iter().filter(is_left_out).count(), then.receipts_left_out(list, numbers));
+    let text = || {
+        format!(
+            "it leaves out {entries} entries and {receipts} receipts that this node had in the {size} first leaves of its ledger"
+        )
+    };
+    Ok((entries + receipts > 0).then(text))
 }
 
 fn disputed(entry: &SignedByAgency) -> Disputed {
@@ -225,9 +244,13 @@ fn page(output: &Output, checked: &Checked) -> String {
         "The list names {} entries of {}, {} of them not here. Its hash is\n  {}",
         checked.entries, checked.agency, checked.not_here, checked.hash
     )];
-    if checked.disputed.is_empty() {
+    if checked.disputed_receipts > 0 {
+        lines.push(format!("{} receipts here would prove nothing.", checked.disputed_receipts));
+    }
+    if checked.disputed.is_empty() && checked.disputed_receipts == 0 {
         lines.push(output.paint(Tone::Good, "It names all that this node has of the agency under these keys."));
-    } else {
+    }
+    if !checked.disputed.is_empty() {
         lines.push(format!("{} entries here would have no effect:", checked.disputed.len()));
     }
     for Disputed { entry, complaint, body, at } in &checked.disputed {
@@ -274,12 +297,21 @@ impl Signed {
         let is_listed = |number: &&u32| !all.iter().any(|key| key.id == **number);
         if let Some(number) = named.iter().find(is_listed) {
             let listed: Vec<String> = all.iter().map(|key| format!("{:08x} ({})", key.id, key.key_use)).collect();
-            return Err(Failure::usage(format!("{agency} has no key {number:08x} in the newest charter"))
+            return Err(Failure::usage(format!("{agency} has no key {number:08x} in any charter"))
                 .help(format!("its keys are {}", listed.join(", "))));
         }
         let is_chosen = |key: &&AgencyKey| named.is_empty() || named.contains(&key.id);
         let public = |key: &AgencyKey| Some((key.public.as_slice().try_into().ok()?, key.id));
         Ok(all.iter().filter(is_chosen).filter_map(public).collect())
+    }
+
+    /// Number of receipts under keys with these numbers that a list does not name.
+    fn receipts_left_out(&self, list: &TrustedList, numbers: &BTreeSet<u32>) -> usize {
+        let is_left_out = |receipt: &&SignedReceipt| {
+            let name = <[u8; 32]>::try_from(receipt.id.as_slice());
+            numbers.contains(&receipt.key_id) && !name.is_ok_and(|name| list.has_receipt(&name))
+        };
+        self.receipts.iter().filter(is_left_out).count()
     }
 
     fn add_to(&self, draft: &mut TrustedListDraft, numbers: &BTreeSet<u32>) {

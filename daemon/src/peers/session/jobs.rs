@@ -39,6 +39,7 @@ use crate::rollback_guard::GuardService;
 use crate::signature_checks::{check_receipt, open_checkpoint, receive_items};
 use crate::storage::charters::CharterStore;
 use crate::storage::complaint_loader::OwnDataError;
+use crate::storage::foreign_ledger;
 use crate::storage::outbox::{GiveBack, Outbox};
 use crate::storage::store::CheckpointSource;
 use crate::writer::{Delivered, Submission, WriterHandle};
@@ -202,7 +203,8 @@ impl Receipts {
 pub(super) fn load_peer(outgoing: &Arc<Outgoing>, watch: &Watch, peer: &Arc<Peer>, job: JobId) -> Running {
     let (outgoing, watch, peer) = (Arc::clone(outgoing), watch.clone(), Arc::clone(peer));
     blocking(job, move || {
-        own(stored_peer(&outgoing.outbox, &watch, &peer).map(|stored| Done::PeerLoaded(Box::new(stored))))
+        own(stored_peer(&outgoing.outbox, &watch, &outgoing.charter_store.charters(), &peer)
+            .map(|stored| Done::PeerLoaded(Box::new(stored))))
     })
 }
 
@@ -363,12 +365,15 @@ fn own(done: Result<Done, OwnDataError>) -> Done {
     done.unwrap_or_else(|error| Done::Failed(End::OwnData(error.to_string())))
 }
 
-fn stored_peer(outbox: &Outbox, watch: &Watch, peer: &Peer) -> Result<StoredPeer, OwnDataError> {
+fn stored_peer(outbox: &Outbox, watch: &Watch, charters: &Charters, peer: &Peer) -> Result<StoredPeer, OwnDataError> {
     let (store, reader, agency) = (outbox.store(), outbox.reader(), &peer.agency);
-    let entry = match store.newest_of(agency)? {
+    // What a thief signed in a place far beyond the agency's ledger proves nothing, and a new epoch that it declared is none.
+    let own = (store, reader, outbox.federation());
+    let entry = match foreign_ledger::newest_of(agency, own, charters)? {
         Some(newest) => outbox.signed_leaves().signed(newest.leaf)?,
         None => Bytes::new(),
     };
+    let reset = foreign_ledger::reset_of(agency, own, charters)?.map(|reset| (reset.epoch, reset.leaf));
     let receipted_in = match store.checkpoint_record(CheckpointSource::Receipt, agency)? {
         Some(position) => receipt_in(&reader.record(position)?.body).and_then(|receipt| receipt.epoch()),
         None => None,
@@ -379,7 +384,7 @@ fn stored_peer(outbox: &Outbox, watch: &Watch, peer: &Peer) -> Result<StoredPeer
         receipted: store.cursor(PeerCursor::Receipted, agency)?,
         receipted_in,
         entry,
-        reset: store.reset_of(agency)?.map(|reset| (reset.epoch, reset.leaf)),
+        reset,
         checkpoint: watch.newest(agency),
         gossiped: state.gossiped,
         passed_on: state.passed_on,

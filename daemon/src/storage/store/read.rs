@@ -44,7 +44,7 @@ pub struct ForeignEntry {
 
 impl ForeignEntry {
     /// Whether its place is the higher one.
-    pub(super) fn is_after(&self, other: &Self) -> bool {
+    pub fn is_after(&self, other: &Self) -> bool {
         (self.epoch, self.index) > (other.epoch, other.index)
     }
 }

@@ -44,13 +44,17 @@ impl Session {
     pub(super) fn received_in_greeting(&mut self, kind: Option<Kind>, effects: &mut Effects<'_>) -> Result<(), End> {
         match kind {
             Some(Kind::Ping(ping)) => self.keepalive.pinged(&ping, effects),
-            Some(Kind::Charter(charter)) => self.charters.received(charter.note, &self.config.charters, effects)?,
+            Some(Kind::Charter(charter)) => {
+                self.charters.received(charter.note, &self.config.charters, effects)?;
+                self.wait_for_charters(effects);
+            }
             Some(Kind::ListRequest(request)) => {
                 self.charters.list_server().asked(&request, &self.config.charters, effects)?;
+                effects.set(Timer::Shown, effects.now.after(READY_WITHIN));
             }
             Some(Kind::ListPart(part)) => {
                 self.charters.list_part(part, effects)?;
-                self.handshake.wait_for_charters(effects);
+                self.wait_for_charters(effects);
             }
             Some(Kind::Ready(ready)) => {
                 let Phase::Greeting { theirs, .. } = &mut self.phase else { return Ok(()) };
@@ -130,9 +134,21 @@ impl Session {
         }
     }
 
+    /// Gives charters and lists that are coming more time, however slow the link is.
+    fn wait_for_charters(&self, effects: &mut Effects<'_>) {
+        if self.awaits_charters() {
+            effects.set(Timer::Shown, effects.now.after(READY_WITHIN));
+            self.handshake.wait_for_charters(effects);
+        }
+    }
+
     /// Whether newer charters of the peer are on their way. One of them may revoke the key of this node's own checkpoint, or list the key of the
     /// peer's.
     fn waits_for_charters(&self, effects: &Effects<'_>) -> bool {
+        // The peer may deliver as soon as it has this side's Ready.
+        if matches!(self.phase, Phase::Greeting { is_ready: true, .. }) {
+            return false;
+        }
         self.awaits_charters() || (effects.is_set(Timer::Charters) && !self.charters.has_come())
     }
 

@@ -96,6 +96,8 @@ pub(super) struct Linked {
     pub(super) parents: Vec<EntryId>,
     /// The place in the agency's ledger, if the agency wrote the entry.
     pub(super) own_place: Option<Place>,
+    /// Whether it was signed under a revoked key, so that it proves nothing.
+    pub(super) is_disputed: bool,
 }
 
 /// An offer to the agency.
@@ -148,11 +150,12 @@ impl Holdings {
         if scope.complaint.is_some() && entry.complaint != scope.complaint {
             return;
         }
-        let is_own = entry.author == *agency;
+        let is_disputed = self.charters.disputes_entry(&entry.author, entry.key_id, &entry.id);
+        let is_own = entry.author == *agency && !is_disputed;
         let is_in_scope = at >= scope.since;
         if let Some(complaint) = entry.complaint {
             let (parents, own_place) = (entry.parents.clone(), is_own.then_some(entry.place));
-            let linked = Linked { leaf, complaint, clock: entry.clock, parents, own_place };
+            let linked = Linked { leaf, complaint, clock: entry.clock, parents, own_place, is_disputed };
             self.entries.insert(entry.id, linked);
         } else {
             self.node_entries.insert(entry.id, leaf);

@@ -156,7 +156,8 @@ impl<R: Records> Suspicions<'_, R> {
             for (linked, place) in entries.iter().filter_map(|(_, linked)| Some((linked, linked.own_place?))) {
                 let past = self.past(linked);
                 let is_full = linked.parents.len() >= limits::PARENTS;
-                for (other, left_out) in entries.iter().filter(|(other, _)| !past.contains(other)) {
+                let counts = |(other, left_out): &&(EntryId, &Linked)| !past.contains(other) && !left_out.is_disputed;
+                for (other, left_out) in entries.iter().filter(counts) {
                     let Some(known_by) = self.known_before(other, left_out, place)? else { continue };
                     let left_out_ancestors = if is_full { self.entries_of(&self.past(left_out))? } else { Vec::new() };
                     found.push(Finding::Concealed(wire::Concealed {

@@ -71,7 +71,7 @@ fn known_since(
         }
         Some(KnownBy::Receipt(ack)) => {
             let receipt = judge.receipt(ack, accused)?;
-            let checkpoint = judge.checkpoint(&receipt.checkpoint, accused)?;
+            let checkpoint = judge.checkpoint_in(&receipt)?;
             let leaf = receipt.leaves().find(|(id, _)| *id == left_out.id);
             let (_, index) = leaf.ok_or_else(|| no_contradiction("the receipt names another entry"))?;
             Ok((checkpoint.epoch, index))

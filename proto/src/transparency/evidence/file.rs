@@ -61,6 +61,16 @@ pub enum EvidenceError {
     /// The accuser's signature does not verify.
     #[error("the accuser's signature does not verify: {0}")]
     Signature(String),
+    /// The accuser's key is revoked, so nobody knows whether the accuser made the file, and a statement in it rests on the accuser's word.
+    #[error(
+        "key {key:08x} of {accuser}, which signed the file, is revoked: what the file states without proof counts for nothing"
+    )]
+    RevokedKey {
+        /// The accuser.
+        accuser: AgencyId,
+        /// The number of its key.
+        key: u32,
+    },
     /// The reader names no charter.
     #[error("no charter is named that the reader trusts")]
     NoCharter,
@@ -153,7 +163,11 @@ impl Opened {
                 EvidenceError::NotProven { number: at + 1, accused, source }
             })
         });
-        let statements = judged.collect::<Result<_, _>>()?;
+        let statements: Vec<Statement> = judged.collect::<Result<_, _>>()?;
+        let is_stated = statements.iter().any(|statement| !statement.finding.is_proven());
+        if is_stated && charters.has_revoked_entry_key(&accuser, evidence.key_id) {
+            return Err(EvidenceError::RevokedKey { accuser, key: evidence.key_id });
+        }
         Ok(Self { accuser, made_at: evidence.made_at, charter_version: charters.newest().version, statements })
     }
 }

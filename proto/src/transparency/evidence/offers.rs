@@ -99,8 +99,8 @@ pub(super) fn unanswered(
             if !receipt.leaves().any(|(id, _)| id == offer.id) {
                 return Err(no_contradiction("the receipt names another entry"));
             }
-            let (_, seconds) = judge.timed(&receipt.checkpoint, accused)?;
-            seconds.saturating_mul(1000)
+            let no_time = || no_contradiction("the receipt proves no time");
+            judge.checkpoint_in(&receipt)?.seconds.ok_or_else(no_time)?.saturating_mul(1000)
         }
         Some(ReachedBy::Arrived(signed)) => {
             let arrived = judge.entry_by("notice of arrival", signed, accused)?;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::complaint::{Complaint, NoEffect, Standing};
@@ -35,6 +36,8 @@ const ANSWER_WITHIN: u64 = 4 * 3600 * 1000;
 #[derive(Default)]
 struct Steals {
     victim: Option<AgencyId>,
+    /// Whether it has declared an epoch of the victim's ledger that no honest agency would believe.
+    has_declared: bool,
     signed: BTreeSet<EntryId>,
     offered: BTreeSet<EntryId>,
 }
@@ -53,8 +56,30 @@ impl Steals {
     }
 }
 
+/// A declaration that the victim's ledger has begun a far epoch.
+fn declared(liar: &Node, victim: &AgencyId, now: u64) -> Bytes {
+    let reset = wire::LedgerReset { old_epoch: u32::MAX - 1, ..Default::default() };
+    let draft = EntryDraft {
+        federation: FEDERATION.to_owned(),
+        author: victim.clone(),
+        charter: liar.charters().version(1).expect("the first").name(),
+        place: Place { epoch: Epoch(u32::MAX), index: LedgerIndex(0) },
+        complaint: None,
+        parents: Vec::new(),
+        clock: HybridClock::new(liar.wall(now), 0),
+        content: Vec::new(),
+        body: Body::LedgerReset(reset),
+    };
+    let [key, ..] = signing_keys(victim, 0, liar.signatures());
+    draft.sign(&key).bytes
+}
+
 impl Lie for Steals {
     fn on_tick(&mut self, liar: &Node, now: u64) -> LiarAction {
+        if let Some(victim) = self.victim.clone().filter(|_| !self.has_declared) {
+            self.has_declared = true;
+            return LiarAction::WriteEntry(declared(liar, &victim, now));
+        }
         if self.signed.len() >= MOST {
             return LiarAction::Nothing;
         }
@@ -105,8 +130,9 @@ impl Lie for Steals {
         self.victim.as_ref()
     }
 
-    fn must_find<'a>(&self, _: &Node, _: &HonestNodes<'a>) -> Vec<&'a Node> {
-        Vec::new()
+    fn must_find<'a>(&self, _: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
+        let has = |node: &&Node| self.signed.iter().any(|offer| node.ledger.leaf_of(offer).is_some());
+        honest.all().filter(has).collect()
     }
 
     fn must_hold(&self, _: &Node, honest: &HonestNodes<'_>) -> Result<(), Broken> {

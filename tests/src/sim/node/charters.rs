@@ -103,7 +103,7 @@ impl Node {
 
     fn set_charters(&mut self, charters: Arc<Charters>) {
         self.ledger.set_charters(Arc::clone(&charters));
-        for agency in charters.revoked_agencies() {
+        for agency in charters.newly_revoked_agencies() {
             self.watch.reopen(agency, |note| charters.open_checkpoint(note, agency).ok());
         }
         self.charters = charters;
