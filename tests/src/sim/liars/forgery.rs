@@ -37,6 +37,15 @@ pub(super) fn first_own_entry(liar: &Node) -> Option<(LedgerIndex, EntryId)> {
     Some((LedgerIndex(place as u64), liar.ledger.leaves[place].entry.id))
 }
 
+/// The complaints that the liar took in and still holds, and that it offers to nobody.
+pub(super) fn kept(liar: &Node) -> impl Iterator<Item = &Complaint> {
+    let is_kept = |complaint: &&Complaint| {
+        let custody = complaint.custody();
+        *complaint.intake() == liar.id && custody.holder == liar.id && custody.offer.is_none()
+    };
+    liar.ledger.cases.values().map(|case| &case.complaint).filter(is_kept)
+}
+
 /// A custody step at which the liar held the complaint, and the liar's own custody entry that follows it.
 pub(super) fn gave_away(liar: &Node, complaint: &Complaint) -> Option<(EntryId, EntryId)> {
     let path: Vec<_> = complaint.path().collect();

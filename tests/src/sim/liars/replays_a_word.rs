@@ -11,7 +11,7 @@ use sinergi_proto::complaint::{Command, Complaint, Phase, Standing};
 use sinergi_proto::entry::{Body, CaseAct};
 use sinergi_proto::wire::{self, CloseCause, ReplyWord};
 
-use super::forgery::{id_of, signed_entry};
+use super::forgery::{id_of, kept, signed_entry};
 use super::{Broken, Detection, HonestNodes, LiarAction, Lie, LieKind, any_agency};
 use crate::sim::node::Node;
 use crate::sim::operations::{lodged, next_word, signed};
@@ -67,12 +67,7 @@ impl Lie for Replays {
             self.lodged += 1;
             return LiarAction::Lodge(lodged(wire::ContentClass::Public));
         }
-        let is_own = |complaint: &&Complaint| {
-            *complaint.intake() == liar.id
-                && complaint.custody().holder == liar.id
-                && complaint.custody().offer.is_none()
-        };
-        for complaint in liar.ledger.cases.values().map(|case| &case.complaint).filter(is_own) {
+        for complaint in kept(liar) {
             let case = complaint.case();
             let says = |says| Command::Reply(signed(complaint, next_word(complaint, says)));
             let command = match (case.phase, case.citizens_word) {

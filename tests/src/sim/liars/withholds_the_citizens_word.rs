@@ -9,7 +9,7 @@ use sinergi_proto::complaint::{Command, Complaint, KnownEntry, Phase, Standing};
 use sinergi_proto::entry::{Body, CaseAct};
 use sinergi_proto::wire::{self, CloseCause, ReplyWord};
 
-use super::forgery::signed_entry;
+use super::forgery::{kept, signed_entry};
 use super::{Broken, Detection, HonestNodes, LiarAction, Lie, LieKind, any_agency};
 use crate::sim::node::Node;
 use crate::sim::operations::lodged;
@@ -52,12 +52,7 @@ impl Lie for Withholds {
             self.lodged += 1;
             return LiarAction::Lodge(lodged(wire::ContentClass::Public));
         }
-        let is_own = |complaint: &&Complaint| {
-            *complaint.intake() == liar.id
-                && complaint.custody().holder == liar.id
-                && complaint.custody().offer.is_none()
-        };
-        for complaint in liar.ledger.cases.values().map(|case| &case.complaint).filter(is_own) {
+        for complaint in kept(liar) {
             match complaint.case().phase {
                 Phase::Received => return LiarAction::Command(complaint.id(), Command::Resolve { outcome: 1 }),
                 Phase::Resolved | Phase::Responded => {
