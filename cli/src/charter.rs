@@ -132,7 +132,7 @@ impl Paper {
     pub fn charter(&self) -> Result<Charter, CharterWorkError> {
         let parsed = match self {
             Self::Note(note) => Charter::parse(note),
-            // `Charter::parse` reads only a signed note, so a placeholder signature is added.
+            // `Charter::parse` reads only a signed note. A draft has no signature yet, so one is added that verifies under no key.
             Self::Draft(text) => Charter::parse(&appended(format!("{text}\n").as_bytes(), &nobody())),
         };
         parsed.map_err(CharterWorkError::Text)
@@ -318,7 +318,7 @@ fn appended(body: &[u8], line: &Signature) -> Vec<u8> {
     [body, &line.to_bytes()].concat()
 }
 
-/// A placeholder signature. It verifies under no key.
+/// A signature that verifies under no key. With it, the text of an unsigned draft has the form of a note and can be parsed.
 fn nobody() -> Signature {
     Signature::new("nobody".to_owned(), 0, vec![0]).expect("a plain word is a key name")
 }

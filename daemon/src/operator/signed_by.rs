@@ -1,4 +1,5 @@
-//! What this node has that an agency signed: entries and receipts. A list of what stays trusted under revoked keys is made of it.
+//! Lists the entries and receipts of one agency that this node has. An operator makes the list of trusted entries from them, when the agency's
+//! keys are revoked.
 //!
 //! Must not know which keys are revoked. Blocks, so never in an async task.
 
@@ -82,7 +83,7 @@ impl SignedLedger {
         Ok(size)
     }
 
-    /// What of a record the agency signed.
+    /// The entry or receipt in a record, if the agency signed it.
     fn signed_in(&self, record: &Record, agency: &AgencyId) -> Result<Vec<Row>, OwnDataError> {
         match record.kind {
             RecordKind::Leaf | RecordKind::Receipt => {}

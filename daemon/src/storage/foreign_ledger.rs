@@ -1,7 +1,7 @@
-//! What this node has of another agency's ledger: the agency's entry with the highest place, and its newest declared epoch.
+//! Finds two facts about another agency's ledger: the agency's entry with the highest place, and the newest epoch that it declared.
 //!
-//! The store keeps both. If the one that it keeps is disputed, because a thief signed it under a key that was revoked since, the ledger is searched for
-//! the best one that is not. So a place or an epoch far beyond the agency's ledger hides nothing.
+//! The store keeps both. The stored one may be disputed: a thief signed it with a key that was revoked later. Then this module searches the node's
+//! ledger for the newest one that is not disputed.
 //!
 //! Must not decide what follows from it. Blocks, so never in an async task.
 

@@ -113,7 +113,7 @@ impl Case {
             let is_behind = |to: &AgencyId| *to == entry.author || header.from.as_ref() == Some(to);
             lower(&mut self.given, &header.routes, is_behind);
         }
-        // What was given because of a thief's offer may have been withheld again since.
+        // If the entry rests on a thief's offer, its content may have been withheld again after the key was revoked.
         if !self.complaint.rests_on_disputed(entry) {
             raise(&mut self.given, &header.routes);
         }

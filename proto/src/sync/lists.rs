@@ -21,7 +21,7 @@ pub(super) struct ListFetch {
     received: Vec<u8>,
 }
 
-/// What a part of a list leads to.
+/// The state of a fetch after a part of the list has come.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Fetched {
     /// The next part is asked for.

@@ -85,9 +85,9 @@ struct Checked {
     entries: usize,
     /// Number of these that this node does not have.
     not_here: usize,
-    /// What this node has and the list does not name. It has no effect once the keys are revoked.
+    /// Entries that this node has and that the list does not name. They have no effect once the keys are revoked.
     disputed: Vec<Disputed>,
-    /// Number of receipts that this node has and the list does not name. They prove nothing once the keys are revoked.
+    /// Number of receipts that this node has and that the list does not name. They prove nothing once the keys are revoked.
     disputed_receipts: usize,
     /// Ways in which the list does not contain what it says to contain.
     problems: Vec<String>,
@@ -264,7 +264,7 @@ fn page(output: &Output, checked: &Checked) -> String {
     lines.join("\n")
 }
 
-/// What the node has that an agency signed.
+/// The entries and receipts of one agency that the node has.
 struct Signed {
     entries: Vec<SignedByAgency>,
     receipts: Vec<SignedReceipt>,

@@ -135,7 +135,7 @@ fn facts(output: &Output, verified: &VerifiedReceipt, proven: &ProvenLodging) ->
     ]
 }
 
-/// Who made the citizen's key, in words.
+/// Says who made the citizen's key: the citizen or the agency.
 fn key_maker(proven: &ProvenLodging) -> String {
     match proven.citizen_key_origin.as_deref() {
         Some("device") => "the citizen".to_owned(),

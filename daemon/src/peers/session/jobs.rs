@@ -367,7 +367,7 @@ fn own(done: Result<Done, OwnDataError>) -> Done {
 
 fn stored_peer(outbox: &Outbox, watch: &Watch, charters: &Charters, peer: &Peer) -> Result<StoredPeer, OwnDataError> {
     let (store, reader, agency) = (outbox.store(), outbox.reader(), &peer.agency);
-    // What a thief signed in a place far beyond the agency's ledger proves nothing, and a new epoch that it declared is none.
+    // Entries under a stolen key do not count here. Otherwise a thief could pretend that the agency's ledger is longer, or has a new epoch.
     let own = (store, reader, outbox.federation());
     let entry = match foreign_ledger::newest_of(agency, own, charters)? {
         Some(newest) => outbox.signed_leaves().signed(newest.leaf)?,

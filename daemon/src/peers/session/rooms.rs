@@ -6,7 +6,7 @@ use sinergi_proto::sync::JobId;
 
 use crate::peers::budget::Share;
 
-/// What the room is for.
+/// The purpose of reserved memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     /// A frame to the peer.

@@ -89,7 +89,7 @@ pub enum EvidenceError {
     },
 }
 
-/// What the reader of an evidence file trusts.
+/// The charters and lists that the reader of an evidence file trusts.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a> {
     /// Charters of the federation, oldest first. The reader trusts the last one, whoever signed it. The others are needed only if the file ends more than

@@ -148,7 +148,7 @@ fn check_contents(world: &World, agency: &AgencyId, complaint: ComplaintId) -> R
         let held: Vec<u32> = leaf.contents.iter().map(|content| content.commitment).collect();
         // An author that reads the complaint no longer may lack the order to erase, and keep what the others have erased.
         let case = &world.nodes[agency].ledger.cases[&complaint].complaint;
-        // What was destroyed before the key of the order was revoked does not come back.
+        // Contents that an erasure destroyed do not come back, even if the key that signed the erasure is revoked later.
         let is_erased = || case.erases(&leaf.entry) || has_disputed_erasure(case);
         if is_erased() || world.has_left(&leaf.entry.author) {
             continue;

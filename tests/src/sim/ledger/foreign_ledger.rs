@@ -1,6 +1,6 @@
-//! What the ledger has of another agency's ledger: the agency's newest entry and its newest declared epoch.
+//! Finds two facts about another agency's ledger: the agency's newest entry, and the newest epoch that it declared.
 //!
-//! What a thief signed under a key that was revoked since does not count.
+//! Disputed entries do not count: a thief may have signed them with a key that was revoked later.
 
 use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
 use sinergi_proto::routing::route::reset_of;
