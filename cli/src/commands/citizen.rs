@@ -1,4 +1,4 @@
-//! `sinergi citizen …`: what a citizen can do on an own computer, without a node: draw a key, and sign words with it.
+//! `sinergi citizen …`: what citizens do on their own computer, without a node: draw a key, and sign words with it.
 
 use std::str::FromStr;
 

@@ -21,7 +21,7 @@ use super::record_codec::Header;
 /// The file in an old ledger's folder that lists the entries whose contents were overwritten, 32 bytes each.
 const DONE: &str = "erased";
 
-/// An old ledger was not rid of erased texts.
+/// The reason why erased texts are still in an old ledger.
 #[derive(Debug, thiserror::Error)]
 pub enum EarlierEpochError {
     /// A file or folder cannot be read or written.
@@ -48,7 +48,7 @@ pub struct EarlierEpochs {
 }
 
 impl EarlierEpochs {
-    /// Those beside the ledger in this folder.
+    /// The old ledgers beside the ledger in this folder.
     pub fn beside(ledger: &Path) -> Self {
         Self { ledger: ledger.to_owned() }
     }
@@ -57,7 +57,7 @@ impl EarlierEpochs {
     /// number of contents that were overwritten.
     ///
     /// # Errors
-    /// The first old ledger that was not rid of them. The others were tried, too.
+    /// One of the contents could not be overwritten in an old ledger. All old ledgers are tried; the error is of the first that failed.
     pub fn erase(&self, entries: &BTreeSet<EntryId>) -> Result<u32, EarlierEpochError> {
         let mut erased = 0;
         let mut first_error = None;
@@ -103,7 +103,7 @@ fn erase_in(folder: &Path, entries: &BTreeSet<EntryId>) -> Result<u32, EarlierEp
     Ok(erased)
 }
 
-/// The records that hold contents of these entries. Damaged records are passed over.
+/// The records that hold contents of these entries. Damaged records are skipped.
 fn contents_of(salvage: &Salvage, entries: &BTreeSet<EntryId>) -> Vec<Position> {
     let mut records = salvage.reader.records_from(salvage.reader.start());
     let (mut leaves, mut found) = (BTreeSet::<LedgerIndex>::new(), Vec::new());
@@ -139,7 +139,7 @@ fn holds_content_of(record: &Record, leaves: &BTreeSet<LedgerIndex>, entries: &B
 fn done_in(folder: &Path) -> Result<BTreeSet<EntryId>, EarlierEpochError> {
     let path = folder.join(DONE);
     match fs::read(&path) {
-        // A torn last id is done again.
+        // If the last id is torn, its entry counts as not done, and its contents are overwritten again.
         Ok(bytes) => Ok(bytes.chunks_exact(32).filter_map(EntryId::from_slice).collect()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeSet::new()),
         Err(source) => Err(failed("read", &path)(source)),

@@ -95,7 +95,7 @@ pub enum TrustedListError {
     /// Too long.
     #[error("the list of trusted entries has {0} bytes, at most {most}", most = limits::TRUSTED_LIST_BYTES)]
     TooLong(usize),
-    /// A line is not what must stand there.
+    /// A line does not have the expected form.
     #[error("line {line} of the list of trusted entries is {found:?}, expected {expected}")]
     Line {
         /// The number of the line, counted from 1.
@@ -146,7 +146,7 @@ impl TrustedList {
     /// Parses a list.
     ///
     /// # Errors
-    /// The first line that is not what must stand there.
+    /// The first line that does not have the expected form.
     pub fn parse(text: impl Into<Bytes>) -> Result<Self, TrustedListError> {
         let text = text.into();
         if text.len() > limits::TRUSTED_LIST_BYTES {

@@ -199,7 +199,7 @@ fn read(file: &[u8]) -> Result<(wire::SignedEvidence, wire::Evidence), EvidenceE
     Ok((signed, evidence))
 }
 
-/// The chain of charters in the file, with those that the reader has after it. The charter that the reader trusts must be one of them.
+/// The chain of charters in the file, continued by the later ones that the reader gives. The charter that the reader trusts must be one of them.
 fn open_charters(evidence: &wire::Evidence, reader: Reader<'_>) -> Result<Charters, EvidenceError> {
     let trusted = reader.charters.last().ok_or(EvidenceError::NoCharter)?;
     let other = || EvidenceError::OtherCharter { federation: trusted.federation.clone(), version: trusted.version };

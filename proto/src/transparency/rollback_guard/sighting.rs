@@ -157,7 +157,7 @@ impl Proof {
 impl ShownLedger {
     /// The ledger that a checkpoint note shows. `None` if this node did not sign it.
     pub fn by_checkpoint(note: &[u8], signer: Signer<'_>) -> Option<Self> {
-        // A key that has been replaced since signed what it signed. A revoked one proves nothing, because a thief may have used it.
+        // A signature under a replaced key still counts. One under a revoked key proves nothing, because a thief may have made it.
         let seen = signer.charters.open_checkpoint(note, signer.agency).ok()?;
         let seconds = seen.seconds.and_then(|seconds| i64::try_from(seconds).ok());
         let signed_at = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());

@@ -324,7 +324,7 @@ impl World {
         let public = keys.iter().map(|key| <[u8; 32]>::from(&key.verification_key()));
         let mut draft = TrustedListDraft::new(FEDERATION, id, public);
         let charter = self.topology.charters().newest();
-        // Of a stolen key only the owner knows what it has signed itself.
+        // If the key was stolen, only its owner can tell its own entries from those of the thief.
         let is_stolen = self.liar.is_some();
         let knows = |node: &&Node| node.id == *id || (charter.is_oversight(&node.id) && !is_stolen);
         for node in self.nodes.values().filter(knows) {
