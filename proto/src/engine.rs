@@ -27,6 +27,7 @@
 //! | `automatic` | actions that the node takes without a command |
 //! | `witness` | shows the receipts that decide between competing acts |
 //! | `backfill` | sends older complaints to a new peer |
+//! | `send_again` | sends items again that a peer did not take |
 //! | [`recovery`], `epoch` | a new ledger: its epoch, and the entries that it takes over from the old one |
 //! | [`case`], `case_cache`, `pending`, [`deferred`], `refusal_quota` | the state |
 //!
@@ -62,6 +63,7 @@ mod pending;
 mod receive;
 mod refusal_quota;
 mod rejudge;
+mod send_again;
 mod surroundings;
 mod witness;
 mod write;
@@ -129,9 +131,9 @@ pub struct EngineConfig {
 /// Most items that a node keeps from one peer beside the entries that it takes.
 #[derive(Clone, Copy, Debug)]
 pub struct PeerQuotas {
-    /// Most deferred items of one peer. The node takes no other item from that peer until some of them are settled.
+    /// Most deferred items of one peer. Further ones are not kept, and the peer sends them again (606).
     pub deferred_items: usize,
-    /// Most deferred items of one author that came from one peer. Further ones are refused (501).
+    /// Most deferred items of one author that came from one peer. Further ones are not kept (606).
     pub deferred_items_of_author: usize,
     /// Most bytes of the deferred items of one peer.
     pub deferred_bytes: usize,
@@ -182,8 +184,10 @@ pub struct Engine {
     cases: CaseCache,
     pending: Pending,
     deferred: DeferredItems,
-    /// Peers whose frames are not taken, because too many of their items are deferred.
-    paused_peers: BTreeSet<AgencyId>,
+    /// Peers whose share in what waits is used up, as the operator was told.
+    over_share: BTreeSet<AgencyId>,
+    /// The newest batch that sends unsettled items again.
+    sent_again_in: BatchNumber,
     /// Items whose signatures are being checked again.
     rechecking: Rechecking,
     refusal_quota: RefusalQuota,
@@ -226,7 +230,8 @@ impl Engine {
             cases: CaseCache::new(config.cases),
             pending: Pending::new(open, size),
             deferred: items,
-            paused_peers: BTreeSet::new(),
+            over_share: BTreeSet::new(),
+            sent_again_in: BatchNumber::default(),
             rechecking: Rechecking::default(),
             refusal_quota: RefusalQuota::new(config.quotas),
             unsigned_told: BTreeSet::new(),
@@ -296,11 +301,7 @@ impl Engine {
                 let disclosed = self.gather_act(&act, view)?;
                 Answer::Acted(self.decide_act(*act, disclosed, now, batch))
             }
-            Input::Deliver(delivery) => Answer::Delivered(if self.is_paused(&delivery.peer, batch) {
-                Err(DeliveryError::TooMuchDeferred)
-            } else {
-                Ok(self.deliver(delivery, now, view, batch)?)
-            }),
+            Input::Deliver(delivery) => Answer::Delivered(Ok(self.deliver(delivery, now, view, batch)?)),
             Input::Receipt(header, ack) => {
                 self.record(Record::Receipt { header, ack: ack.into() }, batch);
                 Answer::Nothing
@@ -319,8 +320,10 @@ impl Engine {
                 self.deferred.time_passed();
                 self.unsigned_told.clear();
                 self.warn_of_unkept_refusals(now, batch);
+                self.warn_of_shares(batch);
                 self.warn_of_cosigned_time(batch);
                 self.act_by_itself(now, view, batch)?;
+                self.send_again(now, view, batch)?;
                 Answer::Nothing
             }
             Input::Declare(reset) => Answer::Declared(self.write_of_node(Body::LedgerReset(reset), now, batch)),
@@ -452,7 +455,7 @@ impl Engine {
             Record::Ceiling(header) => self.cosigned.raise(header.seconds),
             Record::Judged(header) => self.judge_again.recorded(header),
             Record::Signature { .. }
-            | Record::Routing(RoutingHeader::Leaf { .. })
+            | Record::Routing(RoutingHeader::Leaf { .. } | RoutingHeader::Again { .. })
             | Record::Receipt { .. }
             | Record::Cursor(_)
             | Record::Refused { .. } => {}

@@ -51,7 +51,7 @@ pub use event::{
     Action, Adoption, AskId, CheckedAck, Close, Done, Event, GiveBackRange, Job, PeerChange, Question, Reply,
     SessionConfig, SideRecord, Signed, StoredPeer, Warning,
 };
-pub use give_backs::GiveBacks;
+pub use give_backs::{GiveBackReason, GiveBacks};
 pub use handshake::{HANDSHAKE_WITHIN, PROTOCOL_MAX, PROTOCOL_MIN};
 pub use jobs::JobId;
 pub use peer_checkpoints::OwnShown;

@@ -21,7 +21,7 @@ use sinergi_proto::complaint::Complaint;
 use sinergi_proto::engine::{Case, LeafHeader};
 use sinergi_proto::entry::{CharterName, Entry, EntryDraft, OwnBatch, Place};
 use sinergi_proto::receipt::{ItemOutcome, ItemResult};
-use sinergi_proto::routing::outbox::FrameSummary;
+use sinergi_proto::routing::outbox::{FrameSummary, SentEntry};
 use sinergi_proto::routing::route::{DeliveredBy, RoutingContext};
 use sinergi_proto::sync::{Receiver, ReceiverEvent, Sender, SenderEvent, Window};
 use sinergi_proto::tlog::checkpoint::{Checkpoint, CheckpointKeys, CheckpointSigner};
@@ -223,6 +223,8 @@ fn machines(c: &mut Criterion) {
     let cursor = Cursor { epoch: Epoch::FIRST, index: LedgerIndex(GROUP as u64), part: 0 };
     let results: Vec<ItemResult> =
         entries.iter().map(|entry| ItemResult::without_contents(*entry, ItemOutcome::Leaf(LedgerIndex(0)))).collect();
+    let sent: Vec<SentEntry> =
+        entries.iter().map(|id| SentEntry { id: *id, leaf: LedgerIndex(0), complaint: None, is_owed: false }).collect();
     let linked = || {
         let mut sender = Sender::new(Cursor::end(Epoch::FIRST, LedgerIndex(GROUP as u64), 0), Window::default());
         sender.handle(SenderEvent::Linked { have: None, receipted: None });
@@ -232,7 +234,7 @@ fn machines(c: &mut Criterion) {
         b.iter_batched(
             linked,
             |mut sender| {
-                let summary = FrameSummary { cursor, entries: entries.clone(), bytes: 200_000 };
+                let summary = FrameSummary { cursor, entries: sent.clone(), bytes: 200_000 };
                 let delivered = sender.handle(SenderEvent::Prepared(summary));
                 let stored = sender.handle(SenderEvent::Acknowledged { cursor, results: results.clone() });
                 (delivered, stored)

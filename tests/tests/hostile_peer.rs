@@ -149,11 +149,22 @@ async fn an_entry_over_its_limit_is_refused() {
 }
 
 #[tokio::test]
-async fn an_item_with_more_contents_than_an_entry_may_have_is_refused() {
+async fn contents_over_a_limit_are_refused_alone_and_say_nothing_about_their_entry() {
     let mut stage = Stage::set().await;
-    let mut item = stage.impostor.lodge("Banyak").item;
-    item.content = vec![wire::Content::default(); 5000];
-    stage.is_refused(item, RefusalCode::TooLarge).await;
+    let lodged = stage.impostor.lodge("Banyak");
+    let mut item = lodged.item.clone();
+    item.content = vec![wire::Content { data: vec![0; limits::CONTENT_BYTES + 1].into(), ..Default::default() }];
+    item.content.extend(vec![wire::Content::default(); 5000]);
+    let mut link = stage.link().await;
+    assert!(matches!(outcome(&link.deliver(2, vec![item]).await), ItemOutcome::Leaf(_)));
+    let city = stage.federation.node("kota-bandung").await;
+    let refused = city.refused().await;
+    assert_eq!((refused.len(), refused[0].code), (1, RefusalCode::ContentMismatch.number()), "{refused:#?}");
+    assert!(
+        matches!(outcome(&link.deliver(3, vec![lodged.item]).await), ItemOutcome::Leaf(_)),
+        "the contents may still come"
+    );
+    stage.others_are_unaffected().await;
 }
 
 #[tokio::test]
@@ -755,7 +766,7 @@ async fn a_peer_s_own_backlog_is_never_refused_however_much_of_it_waits() {
 }
 
 #[tokio::test]
-async fn the_link_of_a_peer_with_too_many_deferred_items_ends_until_their_parents_come() {
+async fn of_a_peer_with_too_many_deferred_items_no_more_are_kept_until_their_parents_come() {
     /// Entries with as much content as they may have that fill a peer's room.
     const FILL: usize = node_limits::PEER_QUOTAS.deferred_bytes / (limits::COMMITMENTS * limits::CONTENT_BYTES);
     let mut stage = Stage::set().await;
@@ -781,25 +792,22 @@ async fn the_link_of_a_peer_with_too_many_deferred_items_ends_until_their_parent
         let waits = ItemOutcome::Deferred(Deferral::kept(DeferralCode::MissingParent.number()));
         assert_eq!(outcome(&link.deliver(index, vec![item]).await), waits);
     }
-    link.send_items(99, vec![rest.clone()]).await;
-    let (code, reason) = link.fault().await;
-    assert_eq!(code, FaultCode::TooMuchDeferred.number(), "{reason}");
+    let not_kept = Deferral { code: DeferralCode::OverShare.number(), kept: false, copy: None };
+    assert_eq!(outcome(&link.deliver(99, vec![rest.clone()]).await), ItemOutcome::Deferred(not_kept));
     let city = stage.federation.node("kota-bandung").await;
-    let held = |status: &operator_api::NodeStatus| {
-        status.alarms.iter().any(|alarm| alarm.text.contains("so its link is held"))
-    };
     let status = city.status().await;
-    assert!(held(&status) && status.deferred == FILL as u64, "{status:?}");
-    city.sees_peer("kominfo", |peer| peer.last_error.contains(&FaultCode::TooMuchDeferred.to_string())).await;
+    let is_told = status.alarms.iter().any(|alarm| alarm.text.contains("so no more of it is kept"));
+    assert!(is_told && status.deferred == FILL as u64, "{status:?}");
     stage.others_are_unaffected().await;
 
-    // Another peer brings the parent.
-    let mut province = stage.connect_with("prov-jabar").await;
-    province.greet(&stage.impostor).await;
-    province.deliver(1, vec![lodged.item, offer.item]).await;
+    // The line goes on: the peer itself brings the parent.
+    link.deliver(100, vec![lodged.item, offer.item]).await;
     city.sees_status(|status| status.deferred == 0).await;
-    assert!(matches!(outcome(&stage.link().await.deliver(99, vec![rest]).await), ItemOutcome::Leaf(_)));
-    assert!(!held(&city.status().await));
+    assert!(matches!(outcome(&link.deliver(101, vec![rest]).await), ItemOutcome::Leaf(_)));
+    let is_settled = |status: &operator_api::NodeStatus| {
+        status.alarms.iter().all(|alarm| !alarm.text.contains("no more of it is kept"))
+    };
+    city.sees_status(is_settled).await;
     stage.others_are_unaffected().await;
 }
 
@@ -843,7 +851,7 @@ async fn confidential_contents_go_to_the_addressee_and_not_to_an_observer() {
 }
 
 #[tokio::test]
-async fn relayed_entries_above_their_author_s_bound_are_refused_and_the_link_goes_on() {
+async fn relayed_entries_above_their_author_s_bound_are_not_kept_and_the_link_goes_on() {
     const FLOOD: usize = node_limits::PEER_QUOTAS.deferred_items_of_author + 10;
     let mut stage = Stage::set().await;
     // The ministry passes on orphans that the province has signed.
@@ -856,8 +864,8 @@ async fn relayed_entries_above_their_author_s_bound_are_refused_and_the_link_goe
     for (index, part) in (1..).zip(orphans.chunks(limits::FRAME_ITEMS)) {
         outcomes.extend(link.deliver(index, part.to_vec()).await.results.into_iter().map(|result| result.outcome));
     }
-    let refused = ItemOutcome::Refused(RefusalCode::DeferredFull.number());
-    assert_eq!(outcomes.iter().filter(|outcome| **outcome == refused).count(), 10);
+    let not_kept = Deferral { code: DeferralCode::OverShare.number(), kept: false, copy: None };
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == ItemOutcome::Deferred(not_kept)).count(), 10);
     let honest = stage.impostor.lodge("Di belakang banjir");
     assert!(matches!(outcome(&link.deliver(99, vec![honest.item]).await), ItemOutcome::Leaf(_)));
     stage.others_are_unaffected().await;

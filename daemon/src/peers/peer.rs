@@ -227,7 +227,7 @@ impl Peer {
             PeerChange::SentEntries(count) => state.sent_entries += count,
             PeerChange::ReceivedEntries(count) => state.received_entries += count,
             PeerChange::Refused(count) => state.refused += count,
-            PeerChange::GivesBack(epoch) => state.gave_back.begin(epoch, now),
+            PeerChange::GivesBack(reason) => state.gave_back.begin(reason, now),
             PeerChange::Gossiped(0) => state.gossiped = 0,
             PeerChange::Gossiped(version) => state.gossiped = state.gossiped.max(version),
             PeerChange::PassedOn(passed_on) => state.passed_on = passed_on,

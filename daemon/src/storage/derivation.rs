@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use lru::LruCache;
 use prost::Message;
 use sinergi_proto::base::clock::HybridClock;
+use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::engine::{
     BatchNumber, Case, CaseCache, CaseCacheLimits, CeilingHeader, CursorHeader, DeferredDoneHeader, DeferredHeader,
@@ -22,6 +23,7 @@ use sinergi_proto::engine::{
 use sinergi_proto::entry::Entry;
 use sinergi_proto::entry::content::Content;
 use sinergi_proto::routing::route::reset_of;
+use sinergi_proto::routing::unsettled::Unsettled;
 use sinergi_proto::wire;
 
 use crate::storage::charters::CharterStore;
@@ -130,11 +132,12 @@ impl Derivation {
         self.changes.cursor(PeerCursor::Receipted, &receipt.peer, receipt.cursor);
         self.changes.checkpoint_record(CheckpointSource::Receipt, &receipt.peer, position);
         self.changes.receipt(&receipt.peer, receipt.cursor, position);
-        for (number, (entry, code)) in (0..).zip(&receipt.refused) {
-            let (peer, entry, detail) = (receipt.peer.clone(), entry.0, String::new());
-            let row = RefusedRow { peer, by_us: false, entry, code: *code, detail, at: receipt.at };
-            self.changes.refused(position, number, row);
+        // These leaves are further back than the cursor, so whoever looks for their receipts would not find this one soon.
+        for leaf in &receipt.settled {
+            let after = Cursor { epoch: receipt.cursor.epoch, index: leaf.next(), part: 0 };
+            self.changes.receipt(&receipt.peer, after, position);
         }
+        self.changes.answered(receipt, position);
     }
 
     /// Adds how far this node has received a peer's ledger.
@@ -165,8 +168,10 @@ impl Derivation {
 
     /// Adds a routing record: an order to send leaves that are already in the ledger.
     pub fn routing(&mut self, header: &RoutingHeader) {
-        if let RoutingHeader::BackfillDone { peer } = header {
-            self.changes.backfilled(peer);
+        match header {
+            RoutingHeader::BackfillDone { peer } => self.changes.backfilled(peer),
+            RoutingHeader::Again { leaf, route, number } => self.changes.sent_again(&route.to, *leaf, *number),
+            RoutingHeader::Leaf { .. } => {}
         }
     }
 
@@ -392,6 +397,10 @@ impl View for Derivation {
         let Some(position) = self.store.deferred_at(key)? else { return Ok(None) };
         let record = self.reader.record(position)?;
         Ok(wire::Item::decode(record.body.as_slice()).ok())
+    }
+
+    fn unsettled(&mut self, peer: &AgencyId, now: u64, most: usize) -> Result<Vec<Unsettled>, OwnDataError> {
+        Ok(self.store.unsettled_due(peer, now, most)?)
     }
 
     fn complaints_after(&mut self, after: Option<ComplaintId>, most: usize) -> Result<Vec<ComplaintId>, OwnDataError> {

@@ -236,9 +236,12 @@ impl Outbox {
             return Ok(Step::Leaf(self.unparsed(record)?));
         }
         Ok(match Header::of(&record)? {
-            Header::Routing(RoutingHeader::Leaf { leaf, routes }) => Step::Routing { leaf, routes },
+            Header::Routing(RoutingHeader::Leaf { leaf, routes }) => Step::Routing { leaf, routes, is_again: false },
+            Header::Routing(RoutingHeader::Again { leaf, route, .. }) => {
+                Step::Routing { leaf, routes: vec![route], is_again: true }
+            }
             // It counts as a step before the next leaf, and goes to no peer.
-            _ => Step::Routing { leaf: LedgerIndex::default(), routes: Vec::new() },
+            _ => Step::Routing { leaf: LedgerIndex::default(), routes: Vec::new(), is_again: false },
         })
     }
 

@@ -25,19 +25,22 @@
 //! - the trees with a row for every complaint, `complaint` and `queue`, keep their rows in pages (`paged.rs`);
 //! - the watermark is written after everything that it covers; applying a record twice changes nothing.
 
+mod counts;
 mod keys;
 mod open;
 mod paged;
 mod read;
 mod summary;
 mod tree;
+mod unsettled;
 mod write;
 
+pub use counts::Counts;
 pub use open::{StoreOpened, open, set_aside};
 pub use read::{CheckpointSource, ForeignEntry};
 pub use summary::{OpenOffer, Placed, RefusedRow, Row, Summary};
 pub use tree::guarded;
-pub use write::{Changes, Counts};
+pub use write::Changes;
 
 use std::path::PathBuf;
 
@@ -57,6 +60,8 @@ pub struct Store {
     peer: Tree,
     receipt: Tree,
     refused: Tree,
+    unsettled: Tree,
+    send_again: Tree,
     deferred: Tree,
     spent: Tree,
     meta: Tree,

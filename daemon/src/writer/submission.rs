@@ -11,8 +11,8 @@ use sinergi_proto::admission::received::Received;
 use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::{AgencyId, Epoch, LedgerIndex};
 use sinergi_proto::engine::{
-    Act, Acted, Answer, CommandError, Delivery, DeliveryError, Input, ItemKey, KeptItem, Lodge, Lodged, ReceiptHeader,
-    Retried, SeenHeader,
+    Act, Acted, Answer, CommandError, Delivery, Input, ItemKey, KeptItem, Lodge, Lodged, ReceiptHeader, Retried,
+    SeenHeader,
 };
 use sinergi_proto::receipt::ItemResult;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
@@ -23,8 +23,8 @@ use crate::storage::store::Counts;
 
 /// The result of a delivery. The accepted items are durable.
 pub struct Delivered {
-    /// One result per item, in order. `None` if the frame was not taken, because too many items of this peer are deferred.
-    pub results: Option<Vec<ItemResult>>,
+    /// One result per item, in order.
+    pub results: Vec<ItemResult>,
     /// A signed checkpoint that covers the accepted items.
     pub checkpoint: Arc<[u8]>,
 }
@@ -92,13 +92,10 @@ impl Reply {
             (Self::Witnessed(to), Answer::Witnessed(result)) => drop(to.send(result)),
             (Self::Retried(to), Answer::Retried(result)) => drop(to.send(result)),
             (Self::Delivered(to), Answer::Delivered(result)) => {
-                let results = match result {
-                    Ok(results) => Some(results),
-                    Err(DeliveryError::TooMuchDeferred) => None,
-                    // The link ends, and the peer sends the frame again.
-                    Err(DeliveryError::MayNotSign) => return,
-                };
-                drop(to.send(Delivered { results, checkpoint: checkpoint.clone() }));
+                // Without an answer the link ends, and the peer sends the frame again.
+                if let Ok(results) = result {
+                    drop(to.send(Delivered { results, checkpoint: checkpoint.clone() }));
+                }
             }
             (_, answer) => unreachable!("the engine answers {answer:?} to another input"),
         }
@@ -302,7 +299,8 @@ mod tests {
             at: 0,
             peer: "ksp".parse().expect("an id"),
             cursor: Cursor::start(Epoch::FIRST),
-            refused: Vec::new(),
+            unsettled: Vec::new(),
+            settled: Vec::new(),
         };
         let big = || Submission::Receipt(header(), vec![0; limits::FRAME_BYTES]);
         let fits = (0..).take_while(|_| handle.try_submit(big()).is_ok()).count();

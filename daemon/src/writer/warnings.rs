@@ -45,7 +45,7 @@ pub(super) fn tell(warning: Warning, alarms: &Alarms, federation: &str, charters
         }
         Warning::TooMuchDeferred(peer, true) => {
             let text = format!(
-                "too much of what {peer} delivered waits for something, so its link is held: see `sinergi refused list --deferred`"
+                "too much of what {peer} delivered waits for something, so no more of it is kept; {peer} sends it again later: see `sinergi refused list --deferred`"
             );
             alarms.raise(AlarmKind::Deferred.about(&peer), text);
         }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::admission::{Verdict, VerifiedBatches, authenticate};
 use crate::base::ids::EntryId;
 use crate::base::limits;
-use crate::base::refusal::{DeferralCode, Refusal, RefusalCode};
+use crate::base::refusal::{DeferralCode, Refusal};
 use crate::charter::Charters;
 use crate::entry::{self, Entry, ParseError};
 use crate::wire;
@@ -60,8 +60,9 @@ pub fn receive_items(
     rng: impl rand::CryptoRng,
 ) -> Vec<Received> {
     let mut parsed: Vec<(Option<Entry>, Result<wire::Item, Received>)> = Vec::with_capacity(items.len());
-    for item in items {
-        match parse_item(&item, federation) {
+    for mut item in items {
+        cut_contents(&mut item);
+        match Entry::parse(item.signed_entry.clone(), federation) {
             Ok(entry) => parsed.push((Some(entry), Ok(item))),
             Err(error) => parsed.push((None, Err(not_parsed(error, item)))),
         }
@@ -81,11 +82,6 @@ pub fn receive_items(
         .collect()
 }
 
-fn parse_item(item: &wire::Item, federation: &str) -> Result<Entry, ParseError> {
-    check_item(item)?;
-    Entry::parse(item.signed_entry.clone(), federation)
-}
-
 fn not_parsed(error: ParseError, item: wire::Item) -> Received {
     let entry = id_of(&item.signed_entry);
     match error {
@@ -96,20 +92,15 @@ fn not_parsed(error: ParseError, item: wire::Item) -> Received {
     }
 }
 
-/// Checks the limits that no honest item exceeds, before the entry is parsed.
-fn check_item(item: &wire::Item) -> Result<(), Refusal> {
-    let too_large = |detail: String| Err(Refusal::new(RefusalCode::TooLarge, detail));
-    if item.content.len() > limits::COMMITMENTS {
-        return too_large(format!("{} contents of one entry, at most {}", item.content.len(), limits::COMMITMENTS));
-    }
-    for content in &item.content {
-        let (data, salt) = (content.data.len(), content.salt.len());
-        if data > limits::CONTENT_BYTES || salt > 32 {
-            let most = limits::CONTENT_BYTES;
-            return too_large(format!("content of {data} bytes with a salt of {salt}, at most {most} and 32"));
+/// Empties contents that are over a limit, so that they fit no commitment and are refused alone. They say nothing about the entry: whoever passes it on
+/// chooses them.
+fn cut_contents(item: &mut wire::Item) {
+    item.content.truncate(limits::COMMITMENTS);
+    for content in &mut item.content {
+        if content.data.len() > limits::CONTENT_BYTES || content.salt.len() > 32 {
+            (content.data, content.salt) = (Bytes::new(), Vec::new());
         }
     }
-    Ok(())
 }
 
 fn judged(entry: Entry, verdict: Verdict, item: wire::Item) -> Received {

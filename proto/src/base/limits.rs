@@ -92,6 +92,14 @@ pub const POWER_ENDS_AFTER: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Most members of a charter.
 pub const MEMBERS: usize = 10_000;
 
+/// An item that a peer refused or deferred is sent again after this pause at the earliest.
+pub const SEND_AGAIN_AFTER: Duration = Duration::from_secs(60);
+/// An item that a peer refused or deferred is sent again after this pause at the latest.
+pub const SEND_AGAIN_WITHIN: Duration = Duration::from_secs(24 * 3600);
+
+/// An agency that defers an entry for so long, for a reason that does not hold, does not respond.
+pub const DEFERRED_TOO_LONG: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// Longest agency id.
 pub const AGENCY_ID_BYTES: usize = 63;
 /// Longest federation name (SPIFFE trust domain).

@@ -5,7 +5,8 @@
 //! Invariants:
 //! - a number never changes its meaning and is used once;
 //! - a refusal 1xx to 3xx depends only on the entry's bytes, its ancestors and the charter version that it names, so every node gives the same;
-//! - of the other refusals, 401 depends on the item alone, 402 on the entries that have come, and 501 on what is deferred at this node;
+//! - 401 and 402 are about a content alone and are never the result of an item: 401 depends on the item, 402 on the entries that have come;
+//! - a limit of a node is no refusal: the item is deferred without being kept, and comes again (606);
 //! - an item that may become right later (a parent is missing) is deferred and not refused;
 //! - an envelope that does not verify says nothing about the entry, so the item is deferred without being kept (605);
 //! - a conflict of state is no refusal: the entry is kept, shown as superseded, and has no effect.
@@ -101,9 +102,12 @@ codes! {
         ContentMismatch = 401, "content-mismatch";
         /// The content was erased on two signatures.
         ContentErased = 402, "content-erased";
-        /// Too many items of this author, delivered by this peer, are deferred here.
-        DeferredFull = 501, "deferred-full";
     }
+}
+
+impl RefusalCode {
+    /// The first number that is no refusal code.
+    pub const FIRST_DEFERRAL: u32 = 600;
 }
 
 codes! {
@@ -119,6 +123,8 @@ codes! {
         LaterVersion = 604, "later-version";
         /// The item has no envelope that verifies under the author's key. It is not kept: another copy of the entry may have one.
         Unsigned = 605, "unsigned";
+        /// A share of this node is used up: that of the peer in what waits, or that of the author on the disk. The item is not kept.
+        OverShare = 606, "over-share";
     }
 }
 
@@ -149,8 +155,6 @@ codes! {
         Internal = 711, "internal";
         /// The charter in force does not permit the link.
         NotPermitted = 712, "not-permitted";
-        /// Too much of what the peer delivered waits for something.
-        TooMuchDeferred = 713, "too-much-deferred";
         /// The peer shows no valid checkpoint of its ledger.
         NoCheckpoint = 714, "no-checkpoint";
         /// The time in the peer's checkpoint contradicts this node's confirmed clock, or a time that the peer showed before.

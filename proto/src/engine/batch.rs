@@ -135,7 +135,7 @@ pub enum Warning {
     },
     /// A peer delivered a copy of an entry whose envelope does not verify. Nothing of it was kept.
     Unsigned(AgencyId, EntryId),
-    /// Too many items of a peer are deferred, so its frames are not taken (`true`); or they are taken again (`false`).
+    /// Too many items of a peer are deferred, so further ones are not kept (`true`); or there is room again (`false`).
     TooMuchDeferred(AgencyId, bool),
     /// The number of a peer's items that were refused today without a record, because the quota of records is used up. 0 ends the warning.
     RefusedUnkept(AgencyId, u64),

@@ -198,6 +198,11 @@ impl Case {
         links.filter(|(to, _)| is_new(to)).map(without_history).collect()
     }
 
+    /// The content that a peer may have of the complaint now. A peer that is no reader may have none.
+    pub fn access_now(&self, peer: &AgencyId, node: RoutingContext<'_>) -> Access {
+        self.links(node, Reach::Relayed).links.get(peer).copied().unwrap_or(Access::Entries)
+    }
+
     /// The leaves with disputed entries whose author is adjacent, each with the link to it. The author may not have them, because a thief signed them.
     pub fn routes_of_disputed(&self, node: RoutingContext<'_>) -> Vec<(LedgerIndex, Route)> {
         let links = self.links(node, Reach::Adjacent).links;

@@ -6,15 +6,14 @@
 //! - two copies of an entry that differ in any byte are two items: one may have a bad signature, or lack the contents;
 //! - items that an arriving entry unblocks go onto a worklist, which takes as many batches as needed; nothing recurses;
 //! - an item is tried only when the batch that deferred it is applied, because the view does not show it before;
-//! - the number of items is bounded per peer (frames of a peer over its bound are not taken) and per author (items of an author over its
-//!   bound are refused).
+//! - the number of items is bounded per peer and per author. Further items are not kept, and their peer sends them again.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use prost::Message;
 
 use crate::base::ids::{AgencyId, EntryId};
-use crate::base::refusal::{DeferralCode, Refusal, RefusalCode};
+use crate::base::refusal::DeferralCode;
 use crate::entry::{Entry, author_in};
 use crate::wire;
 
@@ -97,20 +96,18 @@ impl DeferredItems {
         held.items >= self.quotas.deferred_items || held.bytes >= self.quotas.deferred_bytes
     }
 
-    /// The refusal of an item that may not be deferred, because its author has reached its bound. `detail` says what the item lacks.
+    /// Whether one more item of a peer may be deferred. If not, the peer or the author has reached its bound; the item is not kept, and the peer sends it
+    /// again.
     ///
-    /// Items of the peer itself are never refused, as they would be lost; nor are those of this node, `own`, which peers give back after it has
-    /// lost its ledger. Instead the peer's frames are not taken ([`Self::is_full`]). Items of other authors are refused, so that they do not stop
-    /// the peer's link.
-    pub fn refuses(&self, peer: &AgencyId, own: &AgencyId, item: &wire::Item, detail: &str) -> Option<Refusal> {
-        let author = author_in(item.signed_entry.clone()).map(String::from).unwrap_or_default();
-        let most = self.quotas.deferred_items_of_author;
-        let waiting = self.by_author.get(&(peer.clone(), author.clone())).copied().unwrap_or(0);
-        if author == peer.as_str() || author == own.as_str() || waiting < most {
-            return None;
+    /// The bound of authors keeps the items of one author from taking all of a peer's room. It does not count for the peer's own items, nor for those of this
+    /// node, `own`, which peers give back after it has lost its ledger.
+    pub fn has_room(&self, peer: &AgencyId, own: &AgencyId, item: &wire::Item) -> bool {
+        if self.is_full(peer) {
+            return false;
         }
-        let detail = format!("{most} items of {author} are deferred here already, which is the most: {detail}");
-        Some(Refusal::new(RefusalCode::DeferredFull, detail))
+        let author = author_in(item.signed_entry.clone()).map(String::from).unwrap_or_default();
+        let waiting = self.by_author.get(&(peer.clone(), author.clone())).copied().unwrap_or(0);
+        author == peer.as_str() || author == own.as_str() || waiting < self.quotas.deferred_items_of_author
     }
 
     /// Adds an item that a batch deferred. `item` is the encoded `Item`.
@@ -283,22 +280,21 @@ mod tests {
     }
 
     #[test]
-    fn too_many_items_of_another_author_are_refused_and_never_those_of_the_peer_or_of_this_node() {
+    fn there_is_no_room_for_too_many_items_of_another_author_and_there_is_for_those_of_the_peer_or_of_this_node() {
         let federation = Federation::new();
         let mut items = DeferredItems::new(QUOTAS);
         for leaf in 0..QUOTAS.deferred_items_of_author as u64 {
             let (_, waits) = item(&federation, leaf);
             for peer in ["ksp", "kota-bandung"] {
-                assert_eq!(items.refuses(&agency(peer), &agency("kominfo"), &waits, ""), None);
+                assert!(items.has_room(&agency(peer), &agency("kominfo"), &waits));
                 add(&mut items, peer, DeferralCode::MissingParent, &waits);
             }
         }
         let (_, one_more) = item(&federation, 1_000_000);
-        let refused = items.refuses(&agency("ksp"), &agency("kominfo"), &one_more, "a parent");
-        assert_eq!(refused.map(|refusal| refusal.code), Some(RefusalCode::DeferredFull));
-        let bandung = agency("kota-bandung");
-        assert_eq!(items.refuses(&bandung, &agency("kominfo"), &one_more, "a parent"), None);
-        assert_eq!(items.refuses(&agency("ksp"), &bandung, &one_more, "a parent"), None);
+        let has_room = |peer: &str, own: &str| items.has_room(&agency(peer), &agency(own), &one_more);
+        assert!(!has_room("ksp", "kominfo"));
+        assert!(has_room("kota-bandung", "kominfo"));
+        assert!(has_room("ksp", "kota-bandung"));
     }
 
     #[test]
@@ -314,8 +310,8 @@ mod tests {
             add(&mut items, "kota-bandung", DeferralCode::LaterVersion, &of_version_3(leaf));
             add(&mut items, "ksp", DeferralCode::LaterVersion, &of_version_3(leaf));
         }
-        let refused = |peer: &str| items.refuses(&agency(peer), &agency("kominfo"), &of_version_3(1_000_000), "");
-        assert_eq!(refused("kota-bandung"), None);
-        assert_eq!(refused("ksp").map(|refusal| refusal.code), Some(RefusalCode::DeferredFull));
+        let has_room = |peer: &str| items.has_room(&agency(peer), &agency("kominfo"), &of_version_3(1_000_000));
+        assert!(has_room("kota-bandung"));
+        assert!(!has_room("ksp"));
     }
 }

@@ -11,8 +11,6 @@ use super::own_clock::ClockProblem;
 /// The reason why a frame was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryError {
-    /// Too many items of the peer are deferred already.
-    TooMuchDeferred,
     /// The node may not sign, so it could not give a receipt.
     MayNotSign,
 }

@@ -7,6 +7,8 @@
 //! - the record of a frame's cursor comes after the records of its items;
 //! - a bad content is refused alone: its entry is admitted.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use prost::Message;
 use sha2::{Digest, Sha256};
@@ -56,19 +58,6 @@ impl Engine {
         // After the items: when the cursor is durable, the items are durable, too.
         self.record(Record::Cursor(CursorHeader { peer, cursor }), batch);
         Ok(results)
-    }
-
-    /// Whether a peer's frames are not taken, because too many of its items are deferred.
-    pub(super) fn is_paused(&mut self, peer: &AgencyId, batch: &mut Batch) -> bool {
-        let is_full = self.deferred.is_full(peer);
-        let has_changed = match is_full {
-            true => self.paused_peers.insert(peer.clone()),
-            false => self.paused_peers.remove(peer),
-        };
-        if has_changed {
-            batch.warnings.push(Warning::TooMuchDeferred(peer.clone(), is_full));
-        }
-        is_full
     }
 
     /// Decides on one item.
@@ -244,12 +233,23 @@ impl Engine {
         if self.deferred.contains(&key) {
             return result;
         }
-        if let Some(refusal) = self.deferred.refuses(peer, &self.config.own, item, &detail) {
-            return self.refuse(peer, entry, &refusal, &item.signed_entry, now, batch);
+        if !self.deferred.has_room(peer, &self.config.own, item) {
+            if self.over_share.insert(peer.clone()) {
+                batch.warnings.push(Warning::TooMuchDeferred(peer.clone(), true));
+            }
+            return over_share(entry);
         }
         let header = DeferredHeader { at: now, peer: peer.clone(), item: key, entry, code, detail };
         self.record(Record::Deferred { header, item: bytes.into() }, batch);
         result
+    }
+
+    /// Ends the operator's warning about each peer that has room for what waits again.
+    pub(super) fn warn_of_shares(&mut self, batch: &mut Batch) {
+        let (still, over): (BTreeSet<AgencyId>, BTreeSet<AgencyId>) =
+            std::mem::take(&mut self.over_share).into_iter().partition(|peer| self.deferred.is_full(peer));
+        self.over_share = still;
+        batch.warnings.extend(over.into_iter().map(|peer| Warning::TooMuchDeferred(peer, false)));
     }
 
     /// The contents that match the entry's commitments. Other contents are refused alone, so that a relay which damages a content cannot
@@ -334,6 +334,12 @@ impl Engine {
             batch.warnings.push(Warning::Reset { author, epoch, reset });
         }
     }
+}
+
+/// The result for an item that is not kept, because a share of this node is used up.
+fn over_share(entry: EntryId) -> ItemResult {
+    let deferral = Deferral { code: DeferralCode::OverShare.number(), kept: false, copy: None };
+    ItemResult::without_contents(entry, ItemOutcome::Deferred(deferral))
 }
 
 /// The set of these numbers of commitments, as bits.

@@ -13,6 +13,7 @@ use crate::base::ids::{AgencyId, ComplaintId, EntryId, LedgerIndex};
 use crate::entry::content::Content;
 use crate::entry::{Entry, OwnBatch};
 use crate::routing::route::Route;
+use crate::routing::unsettled::{FrameAnswer, UnsettledItem};
 
 /// One record of a ledger. A `*Header` holds the node's notes beside the bytes; it never leaves the node.
 #[derive(Clone, Debug)]
@@ -96,11 +97,12 @@ impl Record {
                     entry.bytes.len() + ENVELOPE + ROUTE * (header.routes.len() + header.unreachable.len())
                 }
                 Self::Content { content, .. } => content.data.len(),
-                Self::Receipt { header, ack } => ack.len() + 40 * header.refused.len(),
+                Self::Receipt { header, ack } => ack.len() + 80 * header.unsettled.len() + 4 * header.settled.len(),
                 Self::Seen { note, .. } => note.len(),
                 Self::Refused { header, bytes } => bytes.len() + header.detail.len(),
                 Self::Deferred { header, item } => item.len() + header.detail.len(),
                 Self::Routing(RoutingHeader::Leaf { routes, .. }) => ROUTE * routes.len(),
+                Self::Routing(RoutingHeader::Again { .. }) => ROUTE,
                 Self::Signature { leaves, .. } => 4 * leaves.len(),
                 Self::Cursor(_)
                 | Self::DeferredDone(_)
@@ -137,6 +139,15 @@ pub enum RoutingHeader {
         leaf: LedgerIndex,
         /// The links; none of them asks for history.
         routes: Vec<Route>,
+    },
+    /// An unsettled item goes to its peer again.
+    Again {
+        /// The leaf.
+        leaf: LedgerIndex,
+        /// The link.
+        route: Route,
+        /// How often the item was sent again, this time included.
+        number: u32,
     },
     /// The backfill of a new peer is complete: the peer was given all complaints from before it was configured.
     BackfillDone {
@@ -180,8 +191,18 @@ pub struct ReceiptHeader {
     pub peer: AgencyId,
     /// The position up to which the peer acknowledges this node's ledger.
     pub cursor: Cursor,
-    /// The entries that the peer refused, with the refusal codes.
-    pub refused: Vec<(EntryId, u32)>,
+    /// The items that the peer did not take.
+    pub unsettled: Vec<UnsettledItem>,
+    /// The leaves that the peer took and that were sent out of order, for example again after the peer had not taken them.
+    pub settled: Vec<LedgerIndex>,
+}
+
+impl ReceiptHeader {
+    /// The notes beside a receipt of a peer that came at `at`, in milliseconds since 1970, and gives this answer.
+    pub fn of(peer: AgencyId, at: u64, answer: FrameAnswer) -> Self {
+        let FrameAnswer { cursor, unsettled, settled } = answer;
+        Self { at, peer, cursor, unsettled, settled }
+    }
 }
 
 /// The position up to which this node has a peer's ledger.

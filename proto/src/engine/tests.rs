@@ -221,6 +221,9 @@ fn shown(record: &Record) -> String {
         Record::Deferred { header, .. } => format!("deferred {}", header.code),
         Record::DeferredDone(_) => "deferred done".to_owned(),
         Record::Routing(RoutingHeader::Leaf { leaf, routes }) => format!("{leaf} again -> {}", routes[0].to),
+        Record::Routing(RoutingHeader::Again { leaf, route, .. }) => {
+            format!("{leaf} once more -> {} {:?}", route.to, route.access)
+        }
         Record::Routing(RoutingHeader::BackfillDone { peer }) => format!("backfilled {peer}"),
         Record::Ceiling(header) => format!("ceiling {}", header.seconds),
         Record::Judged(header) => format!("judged under {}", header.version),

@@ -6,6 +6,7 @@ use super::record::ItemKey;
 use crate::base::clock::HybridClock;
 use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::entry::content::Content;
+use crate::routing::unsettled::Unsettled;
 use crate::wire;
 
 use super::case::Case;
@@ -34,12 +35,15 @@ pub trait View {
     /// The newest epoch that an agency has declared of its ledger.
     fn declared_epoch(&mut self, agency: &AgencyId) -> Result<Option<Epoch>, Self::Error>;
 
-    /// Receipts of a peer whose cursor is after this leaf, by cursor and at most `most`. The first ones acknowledge the leaf, unless it was sent
-    /// out of order.
+    /// Receipts of a peer whose cursor is after this leaf, by cursor and at most `most`. Those that acknowledge the leaf are among the first ones, also if
+    /// it was sent out of order.
     fn receipts(&mut self, peer: &AgencyId, leaf: LedgerIndex, most: usize) -> Result<Vec<wire::Ack>, Self::Error>;
 
     /// A deferred item, as it was received.
     fn deferred(&mut self, key: &ItemKey) -> Result<Option<wire::Item>, Self::Error>;
+
+    /// At most `most` items that a peer did not take and that are due to be sent again at `now`, in milliseconds since 1970.
+    fn unsettled(&mut self, peer: &AgencyId, now: u64, most: usize) -> Result<Vec<Unsettled>, Self::Error>;
 
     /// At most `most` complaints after this one in the order of their ids; `None` starts with the first.
     fn complaints_after(&mut self, after: Option<ComplaintId>, most: usize) -> Result<Vec<ComplaintId>, Self::Error>;

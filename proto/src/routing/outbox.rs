@@ -25,7 +25,7 @@ use crate::routing::route::{Access, Reach, Readers, Route, routes};
 use crate::wire;
 
 use frame::Frame;
-pub use frame::{FrameRoom, FrameSummary, Prepared};
+pub use frame::{FrameRoom, FrameSummary, Prepared, SentEntry};
 pub use view::{CachedLeaf, Leaf, LedgerView, OwnLeaf, Step};
 
 /// Most leaves in one read. After a read the peer can learn the new cursor, even if no leaf was for it.
@@ -130,7 +130,7 @@ impl<L: LedgerView> Walk<'_, L> {
         for step in ledger.steps_from(self.cursor.index)? {
             let added = match step? {
                 Step::Routing { .. } if self.cursor >= end => false,
-                Step::Routing { leaf, routes } => self.add_routed(leaf, &routes)?,
+                Step::Routing { leaf, routes, is_again } => self.add_routed(leaf, &routes, is_again)?,
                 Step::Leaf(leaf) if leaf.index >= last => false,
                 Step::Leaf(leaf) => {
                     let added = self.add_leaf(&leaf)?;
@@ -160,12 +160,12 @@ impl<L: LedgerView> Walk<'_, L> {
     }
 
     /// Adds the leaf that a routing record names, if it goes over this link.
-    fn add_routed(&mut self, leaf: LedgerIndex, routes: &[Route]) -> Result<bool, L::Error> {
+    fn add_routed(&mut self, leaf: LedgerIndex, routes: &[Route], is_again: bool) -> Result<bool, L::Error> {
         if self.was_sent() {
             return Ok(true);
         }
         if let Some(route) = routes.iter().find(|route| route.to == *self.peer)
-            && !self.add_old(leaf, route.access)?
+            && !self.add_old(leaf, route.access, is_again)?
         {
             return Ok(false);
         }
@@ -197,7 +197,8 @@ impl<L: LedgerView> Walk<'_, L> {
     fn add_own(&mut self, leaf: &OwnLeaf) -> Result<bool, L::Error> {
         let Some(route) = leaf.routes.iter().find(|route| route.to == *self.peer) else { return Ok(true) };
         let has_history = !route.history || self.add_history(&leaf.earlier, route.access)?;
-        Ok(has_history && self.frame.add(leaf.entry.id, self.item_of_own(leaf, route.access)))
+        Ok(has_history
+            && self.frame.add(in_order(&leaf.entry, self.cursor.index), self.item_of_own(leaf, route.access)))
     }
 
     /// The leaves of an entry's complaint that lie before its leaf, in order.
@@ -216,7 +217,7 @@ impl<L: LedgerView> Walk<'_, L> {
             if self.was_sent() {
                 continue;
             }
-            if !self.add_old(index, access)? {
+            if !self.add_old(index, access, false)? {
                 return Ok(false);
             }
             self.cursor.part += 1;
@@ -244,20 +245,20 @@ impl<L: LedgerView> Walk<'_, L> {
 
     fn add(&mut self, leaf: &Leaf, entry: &Entry, access: Access) -> Result<bool, L::Error> {
         let item = self.item(leaf, entry, access)?;
-        Ok(self.frame.add(entry.id, item))
+        Ok(self.frame.add(in_order(entry, leaf.index), item))
     }
 
     /// Adds an earlier leaf. A leaf that came from the peer goes back only with a content, because the content may have come from another
-    /// peer.
-    fn add_old(&mut self, index: LedgerIndex, access: Access) -> Result<bool, L::Error> {
+    /// peer; or if it goes to the peer again that did not take it.
+    fn add_old(&mut self, index: LedgerIndex, access: Access, is_again: bool) -> Result<bool, L::Error> {
         if let Some(leaf) = self.ledger.cached_leaf(index) {
-            return Ok(self.frame.add_or_complete(leaf.entry.id, self.item_of_own(&leaf, access)));
+            return Ok(self.frame.add_or_complete(owed(&leaf.entry, index), self.item_of_own(&leaf, access)));
         }
         let leaf = self.ledger.leaf(index)?;
         let entry = self.ledger.entry(&leaf)?;
         let item = self.item(&leaf, &entry, access)?;
-        let is_known = leaf.from.as_ref() == Some(self.peer) && item.content.is_empty();
-        Ok(is_known || self.frame.add_or_complete(entry.id, item))
+        let is_known = !is_again && leaf.from.as_ref() == Some(self.peer) && item.content.is_empty();
+        Ok(is_known || self.frame.add_or_complete(owed(&entry, index), item))
     }
 
     fn item(&self, leaf: &Leaf, entry: &Entry, access: Access) -> Result<wire::Item, L::Error> {
@@ -283,6 +284,14 @@ impl<L: LedgerView> Walk<'_, L> {
         let commitment = entry.commitments.get(content.commitment as usize);
         commitment.is_some_and(|commitment| access.allows_of(entry, commitment, self.peer))
     }
+}
+
+fn in_order(entry: &Entry, leaf: LedgerIndex) -> SentEntry {
+    SentEntry { id: entry.id, leaf, complaint: entry.complaint, is_owed: false }
+}
+
+fn owed(entry: &Entry, leaf: LedgerIndex) -> SentEntry {
+    SentEntry { is_owed: true, ..in_order(entry, leaf) }
 }
 
 #[cfg(test)]

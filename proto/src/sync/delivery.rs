@@ -32,11 +32,11 @@ use super::timers::Timer;
 use super::window::Window;
 use crate::base::clock::later;
 use crate::base::cursor::Cursor;
-use crate::base::ids::EntryId;
 use crate::base::limits;
 use crate::base::refusal::FaultCode;
-use crate::receipt::{ItemOutcome, ItemResult, Receipt};
+use crate::receipt::{ItemResult, Receipt};
 use crate::routing::outbox::{FrameSummary, Prepared};
+use crate::routing::unsettled::FrameAnswer;
 use crate::transparency::watch::VerifiedCheckpoint;
 use crate::wire::{self, frame::Kind};
 
@@ -159,10 +159,10 @@ impl Delivery {
         judge(&shown)?;
         self.progress = effects.now.mono_nanos;
         let mut outputs = self.sender.handle(SenderEvent::Acknowledged { cursor, results });
-        if matches!(outputs.first(), Some(SenderOutput::Store { .. }))
-            && let SenderOutput::Store { cursor, refused } = outputs.remove(0)
+        if matches!(outputs.first(), Some(SenderOutput::Store(_)))
+            && let SenderOutput::Store(answer) = outputs.remove(0)
         {
-            self.store(cursor, refused, ack, effects);
+            self.store(answer, ack, effects);
         }
         self.perform(outputs, None, effects)?;
         effects.note(PeerChange::Answered);
@@ -182,15 +182,16 @@ impl Delivery {
         Ok(())
     }
 
-    fn store(&mut self, cursor: Cursor, refused: Vec<(EntryId, u32)>, ack: wire::Ack, effects: &mut Effects<'_>) {
+    fn store(&mut self, answer: FrameAnswer, ack: wire::Ack, effects: &mut Effects<'_>) {
         if let Some(room) = self.in_flight.pop_front() {
             effects.act(Action::Release(room));
         }
         self.has_moved = true;
-        if !refused.is_empty() {
-            effects.note(PeerChange::Refused(refused.len() as u64));
+        let refused = answer.unsettled.iter().filter(|item| item.is_refused()).count() as u64;
+        if refused > 0 {
+            effects.note(PeerChange::Refused(refused));
         }
-        effects.store(SideRecord::Receipt { at: effects.now.wall_millis, cursor, refused, ack });
+        effects.store(SideRecord::Receipt { at: effects.now.wall_millis, answer, ack });
     }
 
     /// Performs the sender's outputs, except storing receipts. `read` is the frame that was read, with the job that holds its room.
@@ -222,7 +223,7 @@ impl Delivery {
                     }
                     return Err(End::Fault(code, reason));
                 }
-                SenderOutput::Store { .. } => {}
+                SenderOutput::Store(_) => {}
             }
         }
         let acknowledged = self.sender.acknowledged_cursor();
@@ -303,12 +304,7 @@ pub enum SenderOutput {
         cursor: Cursor,
     },
     /// Store the receipt durably.
-    Store {
-        /// The cursor of the acknowledged frame.
-        cursor: Cursor,
-        /// The entries that the peer refused, with the refusal codes.
-        refused: Vec<(EntryId, u32)>,
-    },
+    Store(FrameAnswer),
     /// End the link.
     Fault(FaultCode, String),
 }
@@ -434,7 +430,9 @@ impl Sender {
             let reason = format!("the peer acknowledged {cursor}, but no frame is unacknowledged");
             return vec![SenderOutput::Fault(FaultCode::BadReceipt, reason)];
         };
-        if batch.cursor != cursor || !batch.entries.iter().eq(results.iter().map(|result| &result.entry)) {
+        if batch.cursor != cursor
+            || !batch.entries.iter().map(|sent| sent.id).eq(results.iter().map(|result| result.entry))
+        {
             let reason = format!(
                 "the peer acknowledged {} items at {cursor}, expected {} items at {}, or other entries",
                 results.len(),
@@ -443,20 +441,14 @@ impl Sender {
             );
             return vec![SenderOutput::Fault(FaultCode::BadReceipt, reason)];
         }
+        let answer = FrameAnswer::of(batch, results);
         self.in_flight_bytes -= batch.bytes;
         self.in_flight.pop_front();
         self.acknowledged = match (self.in_flight.is_empty(), self.next) {
             (true, Some(next)) => next,
             _ => cursor,
         };
-        let refused = results
-            .iter()
-            .filter_map(|result| match result.outcome {
-                ItemOutcome::Refused(code) => Some((result.entry, code)),
-                ItemOutcome::Leaf(_) | ItemOutcome::Deferred(_) => None,
-            })
-            .collect();
-        let mut outputs = vec![SenderOutput::Store { cursor, refused }];
+        let mut outputs = vec![SenderOutput::Store(answer)];
         outputs.extend(self.read_on());
         outputs
     }

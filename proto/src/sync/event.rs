@@ -8,15 +8,16 @@ use bytes::Bytes;
 
 use super::checked_checkpoints::CheckedCheckpoints;
 use super::end::{Closing, End};
-use super::give_backs::GiveBacks;
+use super::give_backs::{GiveBackReason, GiveBacks};
 use super::jobs::JobId;
 use super::window::Window;
 use crate::admission::received::Received;
 use crate::base::cursor::Cursor;
-use crate::base::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
+use crate::base::ids::{AgencyId, Epoch, LedgerIndex};
 use crate::charter::{Charters, ListName};
 use crate::receipt::{ItemResult, Receipt, ReceiptError};
 use crate::routing::outbox::Prepared;
+use crate::routing::unsettled::FrameAnswer;
 use crate::tlog::checkpoint::Checkpoint;
 use crate::transparency::rollback_guard::GuardState;
 use crate::transparency::watch::VerifiedCheckpoint;
@@ -114,10 +115,8 @@ pub enum SideRecord {
     Receipt {
         /// The time at which the receipt came, in milliseconds since 1970.
         at: u64,
-        /// The cursor of the acknowledged frame.
-        cursor: Cursor,
-        /// The entries that the peer refused, with the refusal codes.
-        refused: Vec<(EntryId, u32)>,
+        /// The answer that the receipt gives.
+        answer: FrameAnswer,
         /// The receipt as it was signed.
         ack: wire::Ack,
     },
@@ -239,8 +238,8 @@ pub enum Done {
     Checked(Vec<Received>),
     /// The result of [`Job::Commit`].
     Committed {
-        /// One per item, in their order. `None` if too many items of the peer are deferred, so that the frame was not taken.
-        results: Option<Vec<ItemResult>>,
+        /// One per item, in their order.
+        results: Vec<ItemResult>,
         /// A signed checkpoint that covers the items.
         checkpoint: Arc<[u8]>,
     },
@@ -373,8 +372,8 @@ pub enum PeerChange {
     ReceivedEntries(u64),
     /// The number of items of one frame that the peer refused.
     Refused(u64),
-    /// The node begins to give entries back to the peer, whose ledger is in this epoch.
-    GivesBack(Epoch),
+    /// The node begins to give entries back to the peer.
+    GivesBack(GiveBackReason),
     /// The version of the watch up to which the peer has received the checkpoints of others. 0 if it may have forgotten them.
     Gossiped(u64),
     /// The hash of the peer's rival charter, and the version up to which this node's charters were passed on. `None` if they may not have

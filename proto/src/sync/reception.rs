@@ -57,7 +57,7 @@ struct Frame {
 /// The writer's result for a frame.
 #[derive(Clone, Debug)]
 struct Committed {
-    results: Option<Vec<ItemResult>>,
+    results: Vec<ItemResult>,
     checkpoint: Arc<[u8]>,
 }
 
@@ -125,20 +125,16 @@ impl Reception {
         true
     }
 
-    /// Handles the writer's result: the frame is durable, or was not taken.
+    /// Handles the writer's result: the frame is durable.
     pub(super) fn committed(
         &mut self,
         job: JobId,
-        results: Option<Vec<ItemResult>>,
+        results: Vec<ItemResult>,
         checkpoint: Arc<[u8]>,
         effects: &mut Effects<'_>,
     ) -> Result<(), End> {
         self.committing.done(job, Committed { results, checkpoint });
         while let Some((room, Committed { results, checkpoint })) = self.committing.pop() {
-            let results = results.ok_or_else(|| {
-                let reason = "too many items of this peer are deferred: they lack parents or charters".to_owned();
-                End::Fault(FaultCode::TooMuchDeferred, reason)
-            })?;
             self.has_moved = true;
             effects.act(Action::Release(room));
             for output in self.receiver.handle(ReceiverEvent::Committed { results, checkpoint: checkpoint.to_vec() }) {

@@ -21,7 +21,7 @@ use crate::base::cursor::Cursor;
 use crate::base::ids::{EntryId, Epoch, LedgerIndex};
 use crate::charter::Charters;
 use crate::fixture::{FEDERATION, Federation, START, agency};
-use crate::routing::outbox::{FrameSummary, Prepared};
+use crate::routing::outbox::{FrameSummary, Prepared, SentEntry};
 use crate::tlog::checkpoint::Checkpoint;
 use crate::transparency::rollback_guard::GuardState;
 use crate::wire::{self, Frame, frame::Kind};
@@ -205,10 +205,14 @@ fn prepared(index: u64, entries: &[u8]) -> Prepared {
     let frame = wire::Deliver { cursor: Some(cursor(index).to_wire()), items, after: None };
     let summary = FrameSummary {
         cursor: cursor(index),
-        entries: entries.iter().map(|number| entry(*number)).collect(),
+        entries: entries.iter().map(|number| sent(entry(*number), index - 1)).collect(),
         bytes: 100 * entries.len(),
     };
     Prepared { summary, frame }
+}
+
+fn sent(id: EntryId, leaf: u64) -> SentEntry {
+    SentEntry { id, leaf: LedgerIndex(leaf), complaint: None, is_owed: false }
 }
 
 fn item(number: u8) -> wire::Item {

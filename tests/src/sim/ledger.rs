@@ -8,14 +8,13 @@
 mod audit_records;
 mod foreign_ledger;
 mod link_view;
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use prost::Message;
 use sinergi_daemon::base::node_limits;
-use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::base::limits;
@@ -23,13 +22,14 @@ use sinergi_proto::charter::Charters;
 use sinergi_proto::complaint::Complaint;
 use sinergi_proto::engine::{
     Case, DeferredHeader, Destroy, External, ItemKey, JudgedHeader, LeafHeader, PeerCursor, ReceiptHeader, Record,
-    RoutingHeader, Snapshot, View,
+    RoutingHeader, Snapshot,
 };
 use sinergi_proto::entry::Entry;
 use sinergi_proto::entry::content::Content;
 use sinergi_proto::receipt::Receipt;
 use sinergi_proto::routing::outbox::FrameRoom;
 use sinergi_proto::routing::route::Route;
+use sinergi_proto::routing::unsettled::Unsettled;
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::transparency::rollback_guard::Sighting;
 use sinergi_proto::wire;
@@ -58,6 +58,8 @@ struct RoutingRecord {
     before: usize,
     leaf: LedgerIndex,
     routes: Vec<Route>,
+    /// Whether the leaf goes to a peer again that did not take it.
+    is_again: bool,
 }
 
 /// The values in a signed checkpoint.
@@ -135,12 +137,16 @@ pub struct Ledger {
     pub receipts: BTreeSet<Acknowledged>,
     /// The entries that each peer's receipts answer, admitted or not, by the epoch of the peer.
     pub answered_entries: BTreeMap<AgencyId, BTreeMap<Epoch, BTreeSet<EntryId>>>,
+    /// Of these entries, those of which a receipt names the leaf.
+    pub taken_entries: BTreeMap<AgencyId, BTreeMap<Epoch, BTreeSet<EntryId>>>,
     /// The entries that were taken over from the ledger of the epoch before, as leaves or as deferred items.
     pub taken_over: BTreeSet<EntryId>,
     /// The checkpoint in the newest receipt of each peer.
     pub receipt_checkpoints: BTreeMap<AgencyId, Vec<u8>>,
     /// Each peer's receipts, by the cursor up to which they acknowledge this ledger.
     receipts_by_cursor: BTreeMap<(AgencyId, Cursor), Vec<wire::Ack>>,
+    /// Each peer's receipts for leaves that were sent out of order.
+    receipts_by_leaf: BTreeMap<(AgencyId, LedgerIndex), Vec<wire::Ack>>,
     /// The deferred items: header and encoded item.
     pub deferred: BTreeMap<ItemKey, (DeferredHeader, Vec<u8>)>,
     /// The entries with contents in the ledgers of earlier epochs, which were moved aside.
@@ -149,6 +155,8 @@ pub struct Ledger {
     spent: BTreeSet<ItemKey>,
     /// The refused entries: the delivering peer, the entry and the code.
     pub refused: Vec<(AgencyId, EntryId, u32)>,
+    /// The items that peers did not take.
+    pub unsettled: BTreeMap<(AgencyId, LedgerIndex), Unsettled>,
     /// The newest checkpoint of each peer, as a signed note.
     pub seen: BTreeMap<AgencyId, Vec<u8>>,
     /// The newest checkpoint of this ledger that a group has recorded.
@@ -190,13 +198,16 @@ impl Ledger {
             receipted_in: BTreeMap::new(),
             receipts: BTreeSet::new(),
             answered_entries: BTreeMap::new(),
+            taken_entries: BTreeMap::new(),
             taken_over: BTreeSet::new(),
             receipt_checkpoints: BTreeMap::new(),
             receipts_by_cursor: BTreeMap::new(),
+            receipts_by_leaf: BTreeMap::new(),
             deferred: BTreeMap::new(),
             earlier_contents: BTreeSet::new(),
             spent: BTreeSet::new(),
             refused: Vec::new(),
+            unsettled: BTreeMap::new(),
             seen: BTreeMap::new(),
             recorded: None,
             sightings: Vec::new(),
@@ -210,6 +221,7 @@ impl Ledger {
     pub fn begin_epoch(&mut self, epoch: Epoch) -> Self {
         let mut new = Self::new(epoch, Arc::clone(&self.charters));
         (new.receipts, new.answered_entries) = (self.receipts.clone(), self.answered_entries.clone());
+        new.taken_entries.clone_from(&self.taken_entries);
         new.earlier_contents.clone_from(&self.earlier_contents);
         let with_contents = self.leaves.iter().filter(|leaf| !leaf.contents.is_empty()).map(|leaf| leaf.entry.id);
         let waiting = self.deferred.values().filter(|(_, item)| has_content(item)).map(|(header, _)| header.entry);
@@ -235,8 +247,9 @@ impl Ledger {
     /// A peer's receipts whose cursor is after this leaf of the present epoch.
     pub fn receipts_after<'a>(&'a self, peer: &'a AgencyId, leaf: LedgerIndex) -> impl Iterator<Item = &'a wire::Ack> {
         let first = Cursor { epoch: self.epoch, index: leaf.next(), part: 0 };
+        let out_of_order = self.receipts_by_leaf.get(&(peer.clone(), leaf)).into_iter().flatten();
         let after = self.receipts_by_cursor.range((peer.clone(), first)..);
-        after.take_while(move |((of, _), _)| of == peer).flat_map(|(_, acks)| acks)
+        out_of_order.chain(after.take_while(move |((of, _), _)| of == peer).flat_map(|(_, acks)| acks))
     }
 
     /// Applies a record that is durable now.
@@ -251,7 +264,17 @@ impl Ledger {
             }
             Record::Content { leaf, content, .. } if leaf == self.next_index() => self.next_contents.push(content),
             Record::Content { leaf, content, .. } => self.leaves[number(leaf)].contents.push(content),
-            Record::Receipt { header: ReceiptHeader { peer, cursor, .. }, ack } => {
+            Record::Receipt { header: ReceiptHeader { peer, cursor, at, unsettled, settled }, ack } => {
+                for leaf in settled {
+                    let receipt = wire::Ack::decode(&ack[..]).expect("a session stores well-formed receipts");
+                    self.receipts_by_leaf.entry((peer.clone(), leaf)).or_default().push(receipt);
+                    self.unsettled.remove(&(peer.clone(), leaf));
+                }
+                for item in unsettled {
+                    let key = (peer.clone(), item.leaf);
+                    let answered = Unsettled::answered(self.unsettled.get(&key), item, at);
+                    self.unsettled.insert(key, answered);
+                }
                 self.keep_receipt(&peer, cursor, &ack);
                 let old = self.receipted.get(&peer).copied();
                 self.receipted.insert(peer, PeerCursor::Receipted.after(old, cursor));
@@ -275,14 +298,23 @@ impl Ledger {
             Record::Ceiling(header) => self.ceiling = header.seconds,
             Record::Judged(header) => self.judged = Some(header),
             Record::Routing(RoutingHeader::Leaf { leaf, routes }) => {
-                self.routing_records.push(RoutingRecord { before: self.leaves.len(), leaf, routes });
+                self.add_routing(leaf, routes, false);
+            }
+            Record::Routing(RoutingHeader::Again { leaf, route, number }) => {
+                if let Some(unsettled) = self.unsettled.get_mut(&(route.to.clone(), leaf)) {
+                    *unsettled = unsettled.sent_again(number);
+                }
+                self.add_routing(leaf, vec![route], true);
             }
             Record::Routing(RoutingHeader::BackfillDone { peer }) => {
-                let (before, leaf, routes) = (self.leaves.len(), LedgerIndex::default(), Vec::new());
-                self.routing_records.push(RoutingRecord { before, leaf, routes });
+                self.add_routing(LedgerIndex::default(), Vec::new(), false);
                 self.backfilled.insert(peer);
             }
         }
+    }
+
+    fn add_routing(&mut self, leaf: LedgerIndex, routes: Vec<Route>, is_again: bool) {
+        self.routing_records.push(RoutingRecord { before: self.leaves.len(), leaf, routes, is_again });
     }
 
     /// All receipts of a peer.
@@ -299,12 +331,10 @@ impl Ledger {
         let Some(epoch) = receipt.epoch() else { return };
         let leaves = receipt.leaves().map(|(entry, leaf)| Acknowledged { by: by.clone(), epoch, entry, leaf });
         self.receipts.extend(leaves);
-        self.answered_entries
-            .entry(by.clone())
-            .or_default()
-            .entry(epoch)
-            .or_default()
-            .extend(receipt.results.iter().map(|result| result.entry));
+        let answered = self.answered_entries.entry(by.clone()).or_default().entry(epoch).or_default();
+        answered.extend(receipt.results.iter().map(|result| result.entry));
+        let taken = self.taken_entries.entry(by.clone()).or_default().entry(epoch).or_default();
+        taken.extend(receipt.leaves().map(|(entry, _)| entry));
         self.receipt_checkpoints.insert(by.clone(), receipt.checkpoint);
     }
 
@@ -439,45 +469,6 @@ fn add_to_cases(
         None => drop(cases.insert(id, Case::lodge(entry, charters).expect("the first entry of a complaint lodges it"))),
     }
     cases.get_mut(&id).expect("it was just added").place(index, entry, header);
-}
-
-impl View for Ledger {
-    type Error = Infallible;
-
-    fn case(&mut self, id: &ComplaintId) -> Result<Option<Box<Case>>, Infallible> {
-        Ok(self.cases.get(id).cloned().map(Box::new))
-    }
-
-    fn imported(&mut self, external: &External) -> Result<Option<ComplaintId>, Infallible> {
-        Ok(self.imported.get(external).copied())
-    }
-
-    fn node_entry(&mut self, _: HybridClock, id: &EntryId) -> Result<Option<LedgerIndex>, Infallible> {
-        Ok(self.leaf_of(id))
-    }
-
-    fn contents(&mut self, leaf: LedgerIndex) -> Result<Vec<Content>, Infallible> {
-        Ok(self.leaf(leaf).contents.clone())
-    }
-
-    fn declared_epoch(&mut self, agency: &AgencyId) -> Result<Option<Epoch>, Infallible> {
-        Ok(self.reset_of(agency).map(|(epoch, _)| epoch))
-    }
-
-    fn receipts(&mut self, peer: &AgencyId, leaf: LedgerIndex, most: usize) -> Result<Vec<wire::Ack>, Infallible> {
-        Ok(self.receipts_after(peer, leaf).take(most).cloned().collect())
-    }
-
-    fn deferred(&mut self, key: &ItemKey) -> Result<Option<wire::Item>, Infallible> {
-        let item = self.deferred.get(key).map(|(_, item)| item.as_slice());
-        Ok(item.and_then(|item| prost::Message::decode(item).ok()))
-    }
-
-    fn complaints_after(&mut self, after: Option<ComplaintId>, most: usize) -> Result<Vec<ComplaintId>, Infallible> {
-        use std::ops::Bound::{Excluded, Unbounded};
-        let from = after.map_or(Unbounded, Excluded);
-        Ok(self.cases.range((from, Unbounded)).map(|(id, _)| *id).take(most).collect())
-    }
 }
 
 fn number(index: LedgerIndex) -> usize {

@@ -61,7 +61,7 @@ const BOOT: u64 = 5_000;
 /// Duration of the first phase, with faults and operations.
 const TROUBLE: u64 = 300 * MINUTE;
 /// Duration of the second phase. At its end all nodes must agree.
-pub const CONVERGE: u64 = 60 * MINUTE;
+pub const CONVERGE: u64 = 150 * MINUTE;
 
 enum Event {
     Operate,

@@ -10,6 +10,7 @@ use sinergi_proto::base::ids::Epoch;
 use sinergi_proto::base::limits;
 use sinergi_proto::base::refusal::FaultCode;
 use sinergi_proto::engine::{ReceiptHeader, SeenHeader};
+use sinergi_proto::routing::unsettled::UnsettledItem;
 use sinergi_proto::sync::{Action, Done, End, Event, Job, JobId, PeerChange, Reply, SideRecord, Signed, Warning};
 
 use super::{Runner, Waiter, jobs};
@@ -134,11 +135,11 @@ impl Runner<'_> {
     fn store(&mut self, record: SideRecord) {
         let peer = self.peer.agency.clone();
         let submission = match record {
-            SideRecord::Receipt { at, cursor, refused, ack } => {
-                for (entry, code) in &refused {
-                    tracing::warn!(%peer, ?entry, code, "the peer refused an entry; see `sinergi refused list`");
+            SideRecord::Receipt { at, answer, ack } => {
+                for UnsettledItem { entry, code, .. } in answer.unsettled.iter().filter(|item| item.is_refused()) {
+                    tracing::warn!(%peer, ?entry, code, "the peer refused an entry, which is sent again; see `sinergi refused list`");
                 }
-                Submission::Receipt(ReceiptHeader { at, peer, cursor, refused }, ack.encode_to_vec())
+                Submission::Receipt(ReceiptHeader::of(peer, at, answer), ack.encode_to_vec())
             }
             SideRecord::Seen { at, note } => Submission::Seen(SeenHeader { at, peer }, note),
         };

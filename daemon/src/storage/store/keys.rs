@@ -2,7 +2,7 @@
 
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::cursor::Cursor;
-use sinergi_proto::base::ids::{AgencyId, ComplaintId};
+use sinergi_proto::base::ids::{AgencyId, ComplaintId, LedgerIndex};
 use sinergi_proto::complaint::{Phase, SetDigest};
 use sinergi_proto::engine::{External, PeerCursor};
 
@@ -89,21 +89,36 @@ pub(super) fn receipt(peer: &AgencyId, cursor: Cursor, position: Position) -> Ve
 
 /// The common prefix of the keys of a peer's receipts up to this cursor. Those up to later cursors come after it.
 pub(super) fn receipts_from(peer: &AgencyId, cursor: Cursor) -> Vec<u8> {
-    let mut key = receipts_of(peer);
+    let mut key = of_peer(peer);
     key.extend(cursor.epoch.0.to_be_bytes());
     key.extend(cursor.index.0.to_be_bytes());
     key.extend(cursor.part.to_be_bytes());
     key
 }
 
-/// The common prefix of the keys of a peer's receipts.
-pub(super) fn receipts_of(peer: &AgencyId) -> Vec<u8> {
+/// The common prefix of the keys of a peer.
+pub(super) fn of_peer(peer: &AgencyId) -> Vec<u8> {
     [peer.as_str().as_bytes(), &[0]].concat()
 }
 
 /// The record of a receipt's key.
 pub(super) fn receipt_position(key: &[u8]) -> Option<Position> {
     key.last_chunk::<8>().and_then(|position| Position::from_bits(u64::from_be_bytes(*position)))
+}
+
+/// The key of an item that a peer did not take.
+pub(super) fn unsettled(peer: &AgencyId, leaf: LedgerIndex) -> Vec<u8> {
+    [&of_peer(peer), leaf.0.to_be_bytes().as_slice()].concat()
+}
+
+/// The key of an item that is sent again at `due`, in milliseconds since 1970.
+pub(super) fn send_again(peer: &AgencyId, due: u64, leaf: LedgerIndex) -> Vec<u8> {
+    [&of_peer(peer), due.to_be_bytes().as_slice(), leaf.0.to_be_bytes().as_slice()].concat()
+}
+
+/// The leaf of such a key.
+pub(super) fn last_leaf(key: &[u8]) -> Option<LedgerIndex> {
+    key.last_chunk::<8>().map(|leaf| LedgerIndex(u64::from_be_bytes(*leaf)))
 }
 
 pub(super) fn refused(position: Position, number: u32) -> [u8; 12] {

@@ -239,7 +239,7 @@ impl Store {
         most: usize,
     ) -> Result<Vec<Position>, StoreError> {
         let first = keys::receipts_from(peer, Cursor { epoch, index: leaf.next(), part: 0 });
-        let of_peer = keys::receipts_of(peer);
+        let of_peer = keys::of_peer(peer);
         let mut found = Vec::new();
         for item in self.receipt.range(first..) {
             let (key, _) = item?;

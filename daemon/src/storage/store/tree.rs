@@ -9,6 +9,9 @@ use tokio::sync::watch;
 
 use super::StoreError;
 
+/// Most values fit in this many bytes: one allocation is enough for them.
+const USUAL_BYTES: usize = 256;
+
 /// Runs `work` on a store that may be damaged. sled panics at some kinds of damage; the panic becomes an error here.
 ///
 /// # Errors
@@ -154,4 +157,9 @@ impl DoubleEndedIterator for Rows {
     fn next_back(&mut self) -> Option<Self::Item> {
         self.health.judged(|| self.rows.next_back().transpose()).transpose()
     }
+}
+
+/// The bytes of a value.
+pub(super) fn encode(value: &impl serde::Serialize) -> Vec<u8> {
+    postcard::to_extend(value, Vec::with_capacity(USUAL_BYTES)).expect("values hold nothing that postcard cannot write")
 }

@@ -6,18 +6,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
 use sinergi_proto::base::clock::HybridClock;
 use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, Epoch, LedgerIndex};
-use sinergi_proto::engine::{External, JudgedHeader, PeerCursor};
+use sinergi_proto::engine::{External, JudgedHeader, PeerCursor, ReceiptHeader};
 use sinergi_proto::entry::Place;
 
-use super::{CheckpointSource, ForeignEntry, Placed, RefusedRow, Row, Store, StoreError, Summary, keys};
+use super::tree::encode;
+use super::unsettled::UnsettledChange;
+use super::{CheckpointSource, Counts, ForeignEntry, Placed, RefusedRow, Row, Store, StoreError, Summary, keys};
 use crate::storage::ledger::Position;
-
-/// Most values fit in this many bytes: one allocation is enough for them.
-const USUAL_BYTES: usize = 256;
 
 /// A changed complaint: its old summary and its new row.
 struct Complaint {
@@ -39,6 +37,7 @@ pub struct Changes {
     newest: BTreeMap<(u8, AgencyId), ForeignEntry>,
     receipts: Vec<Vec<u8>>,
     refused: Vec<([u8; 12], RefusedRow)>,
+    unsettled: Vec<UnsettledChange>,
     deferred: BTreeMap<[u8; 32], Option<Position>>,
     /// Positions of items that are no longer deferred.
     spent: Vec<Position>,
@@ -117,6 +116,16 @@ impl Changes {
         self.refused.push((keys::refused(position, number), row));
     }
 
+    /// Notes the answer of a peer. Its record lies at `position`.
+    pub fn answered(&mut self, receipt: &ReceiptHeader, position: Position) {
+        self.unsettled.extend(UnsettledChange::of_receipt(receipt, position));
+    }
+
+    /// Notes that an unsettled item is on its way to its peer again, for the time with this number.
+    pub fn sent_again(&mut self, peer: &AgencyId, leaf: LedgerIndex, number: u32) {
+        self.unsettled.push(UnsettledChange::SentAgain(peer.clone(), leaf, number));
+    }
+
     /// Adds a deferred item.
     pub fn deferred(&mut self, item: [u8; 32], position: Position) {
         self.deferred.insert(item, Some(position));
@@ -142,54 +151,6 @@ impl Changes {
     /// How far the complaints were judged again under a newer charter.
     pub fn judged(&mut self, header: JudgedHeader) {
         self.judged = Some(header);
-    }
-}
-
-/// Figures over all complaints, kept up to date while the node runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
-    /// Complaints.
-    pub complaints: u64,
-    /// Held by this agency and not ended.
-    pub held: u64,
-    /// Open offers to this agency.
-    pub offered_to_us: u64,
-    /// Complaints lodged here whose content was never routed to another agency.
-    pub content_only_here: u64,
-    /// Deferred items.
-    pub deferred: u64,
-    /// Items that this node refused.
-    pub refused_by_us: u64,
-    /// Items that peers refused.
-    pub refused_by_peers: u64,
-}
-
-impl Counts {
-    /// Counts the whole store.
-    pub fn of(store: &Store, own: &AgencyId) -> Result<Self, StoreError> {
-        let mut counts = Self::default();
-        for item in store.complaints() {
-            counts.add(&item?.1, own, 1);
-        }
-        counts.deferred = store.deferred.len() as u64;
-        for item in store.refused() {
-            let by_us = item?.2.by_us;
-            counts.refused_by_us += u64::from(by_us);
-            counts.refused_by_peers += u64::from(!by_us);
-        }
-        Ok(counts)
-    }
-
-    fn add(&mut self, summary: &Summary, own: &AgencyId, sign: i64) {
-        let count = |figure: &mut u64, counts: bool| {
-            if counts {
-                *figure = figure.saturating_add_signed(sign);
-            }
-        };
-        count(&mut self.complaints, true);
-        count(&mut self.held, summary.holder == *own && !summary.phase.is_ended());
-        count(&mut self.offered_to_us, summary.offer.as_ref().is_some_and(|offer| offer.to == *own));
-        count(&mut self.content_only_here, summary.intake == *own && !summary.content_shared);
     }
 }
 
@@ -220,6 +181,7 @@ impl Store {
                 counts.refused_by_peers += u64::from(!row.by_us);
             }
         }
+        self.write_unsettled(&changes.unsettled, counts)?;
         for (item, position) in &changes.deferred {
             let old = match position {
                 Some(position) => self.deferred.insert(item, &position.to_bits().to_be_bytes())?,
@@ -337,10 +299,6 @@ impl Store {
         self.health.judged(|| self.db.flush())?;
         Ok(())
     }
-}
-
-fn encode(value: &impl serde::Serialize) -> Vec<u8> {
-    postcard::to_extend(value, Vec::with_capacity(USUAL_BYTES)).expect("values hold nothing that postcard cannot write")
 }
 
 #[cfg(test)]

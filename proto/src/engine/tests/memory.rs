@@ -10,6 +10,7 @@ use crate::base::ids::EntryId;
 use crate::charter::Charters;
 use crate::entry::content::Content;
 use crate::routing::route::reset_of;
+use crate::routing::unsettled::Unsettled;
 
 /// A read that failed.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,6 +30,7 @@ pub(super) struct Memory {
     backfilled: BTreeSet<AgencyId>,
     seen: BTreeMap<AgencyId, Vec<u8>>,
     receipts: Vec<(ReceiptHeader, Bytes)>,
+    unsettled: BTreeMap<(AgencyId, LedgerIndex), Unsettled>,
     /// How often receipts were asked for.
     pub(super) receipts_asked: usize,
     /// A complaint that cannot be read.
@@ -54,6 +56,7 @@ impl Memory {
             backfilled: BTreeSet::new(),
             seen: BTreeMap::new(),
             receipts: Vec::new(),
+            unsettled: BTreeMap::new(),
             receipts_asked: 0,
             damaged: None,
             ceiling: 0,
@@ -93,7 +96,22 @@ impl Memory {
                     self.deferred.insert(header.item, (header, item.to_vec()));
                 }
                 Record::DeferredDone(header) => drop(self.deferred.remove(&header.item)),
-                Record::Receipt { header, ack } => self.receipts.push((header, ack)),
+                Record::Receipt { header, ack } => {
+                    for leaf in &header.settled {
+                        self.unsettled.remove(&(header.peer.clone(), *leaf));
+                    }
+                    for item in &header.unsettled {
+                        let key = (header.peer.clone(), item.leaf);
+                        let unsettled = Unsettled::answered(self.unsettled.get(&key), *item, header.at);
+                        self.unsettled.insert(key, unsettled);
+                    }
+                    self.receipts.push((header, ack));
+                }
+                Record::Routing(RoutingHeader::Again { leaf, route, number }) => {
+                    if let Some(unsettled) = self.unsettled.get_mut(&(route.to, leaf)) {
+                        *unsettled = unsettled.sent_again(number);
+                    }
+                }
                 Record::Seen { header, note } => drop(self.seen.insert(header.peer, note.to_vec())),
                 Record::Ceiling(header) => self.ceiling = header.seconds,
                 Record::Judged(header) => self.judged = Some(header),
@@ -168,6 +186,11 @@ impl View for Memory {
 
     fn deferred(&mut self, key: &ItemKey) -> Result<Option<wire::Item>, Unreadable> {
         Ok(self.deferred.get(key).and_then(|(_, item)| wire::Item::decode(item.as_slice()).ok()))
+    }
+
+    fn unsettled(&mut self, peer: &AgencyId, now: u64, most: usize) -> Result<Vec<Unsettled>, Unreadable> {
+        let due = self.unsettled.iter().filter(|((of, _), unsettled)| of == peer && unsettled.is_due(now));
+        Ok(due.map(|(_, unsettled)| *unsettled).take(most).collect())
     }
 
     fn complaints_after(&mut self, after: Option<ComplaintId>, most: usize) -> Result<Vec<ComplaintId>, Unreadable> {

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use super::*;
 use crate::base::refusal::{DeferralCode, Refusal, RefusalCode};
 use crate::fixture::MINUTE;
+use crate::routing::unsettled::UnsettledItem;
 
 const LEAF_0: ItemOutcome = ItemOutcome::Leaf(LedgerIndex(0));
 const MISSING_PARENT: ItemOutcome = ItemOutcome::Deferred(Deferral { code: 601, kept: true, copy: None });
@@ -282,19 +283,58 @@ fn refused_items_over_the_quota_get_no_record() {
 }
 
 #[test]
-fn frames_of_a_peer_with_too_many_deferred_items_are_not_taken_and_the_operator_is_warned_once() {
+fn of_a_peer_with_too_many_deferred_items_no_more_are_kept_and_the_operator_is_warned_once() {
     let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
     let waits = |number: u64| item(&federation.node("kota-bandung").lodges().at(START + 6 * MINUTE).at_leaf(number));
     let most = QUOTAS.deferred_items as u64;
     node.deliver("kota-bandung", (0..most).map(waits).collect());
     let peer = agency("kota-bandung");
+    let not_kept = Deferral { code: DeferralCode::OverShare.number(), kept: false, copy: None };
     for warnings in [vec![Warning::TooMuchDeferred(peer.clone(), true)], Vec::new()] {
         node.batch.warnings.clear();
-        let held = node.give(Input::Deliver(delivery("kota-bandung", vec![waits(most)])));
-        assert!(matches!(held, Answer::Delivered(Err(DeliveryError::TooMuchDeferred))));
+        let good = item(&federation.node("kota-bandung").lodges().at_leaf(most + 1 + warnings.len() as u64));
+        let outcomes = node.deliver("kota-bandung", vec![waits(most), good]);
+        assert_eq!(outcomes[0], ItemOutcome::Deferred(not_kept));
+        assert!(matches!(outcomes[1], ItemOutcome::Leaf(_)), "the line goes on");
         assert_eq!(node.batch.warnings, warnings);
     }
-    node.deliver("ksp", vec![item(&federation.node("ksp").lodges())]);
+    assert_eq!(node.engine.deferred().len(), QUOTAS.deferred_items);
+    node.now += 2 * MINUTE;
+    node.apply();
+    node.give(Input::Tick);
+    node.apply();
+    node.give(Input::Tick);
+    assert_eq!(node.batch.warnings, [Warning::TooMuchDeferred(peer, false)]);
+}
+
+#[test]
+fn an_item_that_a_peer_did_not_take_is_sent_again_until_it_is_taken() {
+    let (_, mut node) = TestNode::ready("kota-bandung", &["prov-jabar"]);
+    let lodged = node.lodge("Jalan berlubang", None, Some("prov-jabar")).expect("lodged");
+    node.apply();
+    let (leaf, complaint) = (LedgerIndex(1), Some(lodged.complaint));
+    let item = UnsettledItem { entry: EntryId([7; 32]), leaf, complaint, code: 205 };
+    let receipt = |at, unsettled, settled| {
+        let cursor = Cursor::end(Epoch::FIRST, LedgerIndex(2), 0);
+        Input::Receipt(ReceiptHeader { at, peer: agency("prov-jabar"), cursor, unsettled, settled }, Vec::new())
+    };
+    node.give(receipt(node.now, vec![item], vec![]));
+    node.apply();
+    let tick = |node: &mut TestNode, after: u64| {
+        node.now += after;
+        node.give(Input::Tick);
+        node.apply()
+    };
+    assert_eq!(tick(&mut node, MINUTE - 1), [""; 0]);
+    assert_eq!(tick(&mut node, 1), ["1 once more -> prov-jabar Confidential"]);
+    assert_eq!(tick(&mut node, 60 * MINUTE), [""; 0], "it is on its way");
+    node.give(receipt(node.now, vec![item], vec![]));
+    node.apply();
+    assert_eq!(tick(&mut node, MINUTE), [""; 0], "the pause grows");
+    assert_eq!(tick(&mut node, MINUTE), ["1 once more -> prov-jabar Confidential"]);
+    node.give(receipt(node.now, vec![], vec![leaf]));
+    node.apply();
+    assert_eq!(tick(&mut node, 10_000 * MINUTE), [""; 0]);
 }
 
 #[test]

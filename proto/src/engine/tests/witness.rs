@@ -35,7 +35,7 @@ impl<'f> Stage<'f> {
     fn receives_receipt(&mut self, peer: &str, at: u64) {
         let ack = Ledger::filled(8).acknowledges(peer, self.accepted, 7, at, 1);
         let cursor = Cursor::end(Epoch::FIRST, LedgerIndex(3), 0);
-        let header = ReceiptHeader { at, peer: agency(peer), cursor, refused: Vec::new() };
+        let header = ReceiptHeader { at, peer: agency(peer), cursor, unsettled: Vec::new(), settled: Vec::new() };
         self.node.give(Input::Receipt(header, ack.encode_to_vec()));
         assert_eq!(self.node.apply(), [format!("receipt of {peer}")]);
     }
@@ -136,7 +136,8 @@ fn a_tick_looks_at_few_of_many_competing_acts_and_comes_to_all() {
     let last = offers[99].entry().id;
     let ack = Ledger::filled(8).acknowledges("ombudsman", last, 7, START, 1);
     let cursor = Cursor::end(Epoch::FIRST, LedgerIndex(101), 0);
-    let header = ReceiptHeader { at: START, peer: agency("ombudsman"), cursor, refused: Vec::new() };
+    let header =
+        ReceiptHeader { at: START, peer: agency("ombudsman"), cursor, unsettled: Vec::new(), settled: Vec::new() };
     node.give(Input::Receipt(header, ack.encode_to_vec()));
     node.apply();
     let mut reads = Vec::new();

@@ -7,7 +7,7 @@
 use prost::Message;
 
 use crate::base::cursor::Cursor;
-use crate::base::ids::EntryId;
+use crate::base::ids::{ComplaintId, EntryId, LedgerIndex};
 use crate::base::limits;
 use crate::wire;
 
@@ -25,10 +25,23 @@ pub struct FrameRoom {
 pub struct FrameSummary {
     /// The position after the last item.
     pub cursor: Cursor,
-    /// The ids of the items' entries, in order.
-    pub entries: Vec<EntryId>,
+    /// The items' entries, in order.
+    pub entries: Vec<SentEntry>,
     /// The frame's size in bytes.
     pub bytes: usize,
+}
+
+/// An entry in a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SentEntry {
+    /// The entry's id.
+    pub id: EntryId,
+    /// Its leaf in this node's ledger.
+    pub leaf: LedgerIndex,
+    /// Its complaint. `None` for an entry of a node.
+    pub complaint: Option<ComplaintId>,
+    /// Whether it is sent out of order as well: again, or before the leaf for which it is owed.
+    pub is_owed: bool,
 }
 
 /// A frame that is ready to be sent.
@@ -44,7 +57,7 @@ pub struct Prepared {
 pub(super) struct Frame {
     room: FrameRoom,
     items: Vec<wire::Item>,
-    entries: Vec<EntryId>,
+    entries: Vec<SentEntry>,
     bytes: usize,
 }
 
@@ -55,7 +68,7 @@ impl Frame {
     }
 
     /// Adds an item. `false` if the frame is full.
-    pub(super) fn add(&mut self, entry: EntryId, item: wire::Item) -> bool {
+    pub(super) fn add(&mut self, entry: SentEntry, item: wire::Item) -> bool {
         let bytes = item.encoded_len() + 8;
         let full = self.items.len() >= self.room.items
             || self.bytes >= self.room.target_bytes
@@ -72,8 +85,11 @@ impl Frame {
     /// Adds an item, or its contents if the frame has the entry already with fewer contents. `false` if the frame is full.
     ///
     /// So a complaint that was lodged and forwarded at once goes over the link as two items and not as three.
-    pub(super) fn add_or_complete(&mut self, entry: EntryId, item: wire::Item) -> bool {
-        let Some(number) = self.entries.iter().rposition(|id| *id == entry) else { return self.add(entry, item) };
+    pub(super) fn add_or_complete(&mut self, entry: SentEntry, item: wire::Item) -> bool {
+        let Some(number) = self.entries.iter().rposition(|sent| sent.id == entry.id) else {
+            return self.add(entry, item);
+        };
+        self.entries[number].is_owed |= entry.is_owed;
         let (old, new) = (self.items[number].encoded_len(), item.encoded_len());
         let bytes = self.bytes + new.saturating_sub(old);
         if bytes > limits::DELIVER_BYTES {

@@ -58,7 +58,10 @@ impl Memory {
 
     /// The entries in all frames for a peer.
     fn frames(&self, peer: &str, items: usize, give_back: Option<&GiveBack>) -> Vec<Vec<EntryId>> {
-        self.prepared(peer, items, give_back).into_iter().map(|read| read.summary.entries).collect()
+        self.prepared(peer, items, give_back)
+            .into_iter()
+            .map(|read| read.summary.entries.iter().map(|sent| sent.id).collect())
+            .collect()
     }
 }
 
@@ -71,7 +74,8 @@ impl LedgerView for Memory {
     ) -> Result<impl Iterator<Item = Result<Step, Infallible>> + '_, Infallible> {
         Ok((index.0..=self.leaves.len() as u64).flat_map(|at| {
             let routing = self.routing.iter().filter(move |(before, ..)| *before == at);
-            let routing = routing.map(|(_, leaf, routes)| Step::Routing { leaf: *leaf, routes: routes.clone() });
+            let routing =
+                routing.map(|(_, leaf, routes)| Step::Routing { leaf: *leaf, routes: routes.clone(), is_again: false });
             routing.chain(self.leaves.get(at as usize).cloned().map(Step::Leaf)).map(Ok)
         }))
     }

@@ -79,6 +79,8 @@ pub enum Step {
         leaf: LedgerIndex,
         /// The links. Empty if the record is about something else.
         routes: Vec<Route>,
+        /// Whether the leaf goes to a peer again that did not take it. Then it goes in any case, also if it came from that peer.
+        is_again: bool,
     },
     /// A leaf.
     Leaf(Leaf),

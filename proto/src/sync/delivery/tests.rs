@@ -1,14 +1,19 @@
 //! The sender, event by event.
 
 use super::*;
-use crate::base::ids::{Epoch, LedgerIndex};
+use crate::base::ids::{EntryId, Epoch, LedgerIndex};
+use crate::receipt::{Deferral, ItemOutcome};
+use crate::routing::outbox::SentEntry;
+use crate::routing::unsettled::UnsettledItem;
 
 fn cursor(index: u64) -> Cursor {
     Cursor { epoch: Epoch(1), index: LedgerIndex(index), part: 0 }
 }
 
 fn batch(index: u64, entries: &[u8], bytes: usize) -> FrameSummary {
-    FrameSummary { cursor: cursor(index), entries: entries.iter().map(|n| EntryId([*n; 32])).collect(), bytes }
+    let sent =
+        |n: &u8| SentEntry { id: EntryId([*n; 32]), leaf: LedgerIndex(index - 1), complaint: None, is_owed: false };
+    FrameSummary { cursor: cursor(index), entries: entries.iter().map(sent).collect(), bytes }
 }
 
 fn stored(entry: u8, outcome: ItemOutcome) -> ItemResult {
@@ -129,19 +134,39 @@ fn a_full_window_stops_reading_until_an_ack_makes_room() {
     assert_eq!(sender.handle(SenderEvent::Grown { end: cursor(5) }), []);
     let results = vec![stored(1, ItemOutcome::Leaf(LedgerIndex(7)))];
     let outputs = sender.handle(SenderEvent::Acknowledged { cursor: cursor(1), results });
-    let store = SenderOutput::Store { cursor: cursor(1), refused: vec![] };
+    let store = SenderOutput::Store(FrameAnswer { cursor: cursor(1), unsettled: vec![], settled: vec![] });
     assert_eq!(outputs, [store, SenderOutput::Read { from: cursor(1) }]);
     assert_eq!(sender.in_flight_bytes(), 0);
 }
 
 #[test]
-fn a_refused_item_is_reported_and_the_line_goes_on() {
-    let (mut sender, _) = linked(2, None);
-    sender.handle(SenderEvent::Prepared(batch(2, &[1, 2], 10)));
-    let results = vec![stored(1, ItemOutcome::Refused(202)), stored(2, ItemOutcome::Leaf(LedgerIndex(0)))];
-    let outputs = sender.handle(SenderEvent::Acknowledged { cursor: cursor(2), results });
-    assert_eq!(outputs, [SenderOutput::Store { cursor: cursor(2), refused: vec![(EntryId([1; 32]), 202)] }]);
-    assert_eq!(sender.acknowledged_cursor(), cursor(2));
+fn items_that_the_peer_does_not_take_are_reported_and_the_line_goes_on() {
+    let (mut sender, _) = linked(3, None);
+    sender.handle(SenderEvent::Prepared(batch(3, &[1, 2, 3], 10)));
+    let kept = Deferral::kept(601);
+    let results = vec![
+        stored(1, ItemOutcome::Refused(202)),
+        stored(2, ItemOutcome::Leaf(LedgerIndex(0))),
+        stored(3, ItemOutcome::Deferred(kept)),
+    ];
+    let outputs = sender.handle(SenderEvent::Acknowledged { cursor: cursor(3), results });
+    let item = |entry, code| UnsettledItem { entry: EntryId([entry; 32]), leaf: LedgerIndex(2), complaint: None, code };
+    let unsettled = vec![item(1, 202), item(3, 601)];
+    assert_eq!(outputs, [SenderOutput::Store(FrameAnswer { cursor: cursor(3), unsettled, settled: vec![] })]);
+    assert_eq!(sender.acknowledged_cursor(), cursor(3));
+}
+
+#[test]
+fn an_item_that_is_taken_when_it_comes_again_is_reported_as_settled() {
+    let (mut sender, _) = linked(9, Some(cursor(9)));
+    let owed = Cursor { part: 1, ..cursor(9) };
+    sender.handle(SenderEvent::Grown { end: owed });
+    let sent = SentEntry { id: EntryId([7; 32]), leaf: LedgerIndex(3), complaint: None, is_owed: true };
+    sender.handle(SenderEvent::Prepared(FrameSummary { cursor: owed, entries: vec![sent], bytes: 10 }));
+    let results = vec![stored(7, ItemOutcome::Leaf(LedgerIndex(0)))];
+    let outputs = sender.handle(SenderEvent::Acknowledged { cursor: owed, results });
+    let answer = FrameAnswer { cursor: owed, unsettled: vec![], settled: vec![LedgerIndex(3)] };
+    assert_eq!(outputs, [SenderOutput::Store(answer)]);
 }
 
 #[test]

@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use super::{Phase, Ready, Session};
+use crate::base::cursor::Cursor;
 use crate::base::ids::Epoch;
 use crate::base::limits;
 use crate::base::refusal::FaultCode;
@@ -17,6 +18,7 @@ use crate::sync::charters;
 use crate::sync::effects::Effects;
 use crate::sync::end::End;
 use crate::sync::event::{Action, GiveBackRange, PeerChange, Warning};
+use crate::sync::give_backs::GiveBackReason;
 use crate::sync::handshake;
 use crate::sync::peer_checkpoints::OwnShown;
 use crate::sync::reception::Reception;
@@ -187,19 +189,35 @@ impl Session {
     pub(super) fn begin_to_deliver(&mut self, effects: &mut Effects<'_>) -> Result<(), End> {
         let Some(give_back) = self.undelivered else { return Ok(()) };
         let stored = self.handshake.stored();
-        if let Some(GiveBackRange { epoch, .. }) = give_back {
-            let wait = stored.gave_back.wait(epoch, effects.now.wall_millis);
+        // Receipts of an earlier epoch prove nothing about the peer's present ledger. So the peer gets everything again, and receipts it.
+        let are_present = give_back.is_none_or(|range| stored.receipted_in >= Some(range.epoch));
+        let receipted = stored.receipted.filter(|_| are_present);
+        if let Some(reason) = self.gives_back_because(give_back, receipted) {
+            let wait = stored.gave_back.wait(reason, effects.now.wall_millis);
             if !wait.is_zero() {
                 effects.set(Timer::GiveBack, effects.now.after(wait));
                 return Ok(());
             }
-            effects.note(PeerChange::GivesBack(epoch));
+            effects.note(PeerChange::GivesBack(reason));
         }
         self.undelivered = None;
-        // Receipts of an earlier epoch prove nothing about the peer's present ledger. So the peer gets everything again, and receipts it.
-        let are_present = give_back.is_none_or(|range| stored.receipted_in >= Some(range.epoch));
-        let receipted = stored.receipted.filter(|_| are_present);
         self.delivery.begin(self.handshake.have(), receipted, give_back, effects)
+    }
+
+    /// Why the peer gets entries once more that it has acknowledged, if it does. `receipted`: what it has acknowledged in its present epoch.
+    fn gives_back_because(
+        &self,
+        give_back: Option<GiveBackRange>,
+        receipted: Option<Cursor>,
+    ) -> Option<GiveBackReason> {
+        let own = self.delivery.end().epoch;
+        let have = self.handshake.have().filter(|have| have.epoch >= own);
+        let claims_less = receipted.is_some_and(|receipted| receipted.epoch == own && have < Some(receipted));
+        match give_back {
+            _ if claims_less => Some(GiveBackReason::Less),
+            Some(range) => Some(GiveBackReason::Epoch(range.epoch)),
+            None => None,
+        }
     }
 
     /// Whether the peer passes on a charter that this node lacks. Only that charter may list the keys of its receipts, and the link is made anew

@@ -5,6 +5,7 @@ use crate::admission::received::Received;
 use crate::base::limits;
 use crate::base::refusal::{DeferralCode, FaultCode};
 use crate::receipt::{ItemOutcome, ItemResult, Receipt};
+use crate::routing::unsettled::{FrameAnswer, UnsettledItem};
 use crate::transparency::watch::VerifiedCheckpoint;
 
 /// A frame of one item up to a cursor.
@@ -27,7 +28,7 @@ fn results(index: u64) -> Vec<ItemResult> {
 }
 
 fn committed(job: u64, index: u64) -> Event {
-    done(job, Done::Committed { results: Some(results(index)), checkpoint: Arc::from(CHECKPOINT) })
+    done(job, Done::Committed { results: results(index), checkpoint: Arc::from(CHECKPOINT) })
 }
 
 fn ack(index: u64) -> wire::Ack {
@@ -144,16 +145,6 @@ fn a_delivery_without_a_cursor_or_with_a_gap_ends_the_link() {
 }
 
 #[test]
-fn a_frame_that_is_not_taken_because_too_many_items_are_deferred_ends_the_link() {
-    let mut side = Side::linked();
-    side.hears(Kind::Deliver(deliver(6)));
-    side.does(done(5, Done::Reserved));
-    side.does(done(6, Done::Checked(taken(6))));
-    let actions = side.does(done(7, Done::Committed { results: None, checkpoint: Arc::from(CHECKPOINT) }));
-    assert!(ends_with(&actions, FaultCode::TooMuchDeferred));
-}
-
-#[test]
 fn nothing_is_read_while_the_window_is_full() {
     let mut side = Side::linked();
     for number in 0..limits::LINK_WINDOW_FRAMES as u64 {
@@ -200,13 +191,14 @@ fn a_new_leaf_is_read_and_sent_and_its_receipt_is_stored() {
     let after = Some(cursor(10).to_wire());
     assert_eq!(side.says(), [Kind::Deliver(wire::Deliver { after, ..prepared(11, &[1]).frame })]);
     assert_eq!(side.hears(Kind::Ack(ack(11))), [start(6, Job::CheckAck(ack(11)))]);
-    let refused = vec![(entry(1), 202)];
+    let item = UnsettledItem { entry: entry(1), leaf: LedgerIndex(10), complaint: None, code: 202 };
+    let answer = FrameAnswer { cursor: cursor(11), unsettled: vec![item], settled: Vec::new() };
     let results = vec![ItemResult::without_contents(entry(1), ItemOutcome::Refused(202))];
     let expected = [
         saw(),
         Action::Release(JobId(5)),
         peer(PeerChange::Refused(1)),
-        Action::Store(SideRecord::Receipt { at: START, cursor: cursor(11), refused, ack: ack(11) }),
+        Action::Store(SideRecord::Receipt { at: START, answer, ack: ack(11) }),
         progress(11, 11),
         peer(PeerChange::Answered),
     ];
@@ -248,7 +240,8 @@ fn receipts_are_taken_in_order_whatever_the_order_in_which_their_checks_end() {
     side.hears(Kind::Ack(ack(12)));
     assert_eq!(side.does(done(8, checked_ack(12, results(12)))), []);
     let kept = |index| {
-        Action::Store(SideRecord::Receipt { at: START, cursor: cursor(index), refused: Vec::new(), ack: ack(index) })
+        let answer = FrameAnswer { cursor: cursor(index), unsettled: Vec::new(), settled: Vec::new() };
+        Action::Store(SideRecord::Receipt { at: START, answer, ack: ack(index) })
     };
     let expected = [saw(), Action::Release(JobId(5)), kept(11), progress(12, 11), peer(PeerChange::Answered)];
     assert_eq!(side.does(done(7, checked_ack(11, results(11)))), expected, "the next when the writer has taken it");

@@ -238,7 +238,7 @@ fn a_peer_with_a_new_epoch_gets_its_entries_back_and_the_operator_is_warned_unti
         let mut expected = vec![Action::Peer(PeerChange::Shown { has_time: false }), Action::Peer(PeerChange::Linked)];
         expected.extend(warning.into_iter().map(Action::Warn));
         expected.push(start(4, Job::Gossip { after: 0 }));
-        expected.extend(give_back.map(|range| Action::Peer(PeerChange::GivesBack(range.epoch))));
+        expected.extend(give_back.map(|range| Action::Peer(PeerChange::GivesBack(GiveBackReason::Epoch(range.epoch)))));
         expected.push(start(5, Job::Read { from: cursor(0), end: cursor(10), give_back }));
         expected.push(Action::Peer(PeerChange::Progress { sent: cursor(0), acknowledged: cursor(0) }));
         assert_eq!(side.does(done(3, checked(checkpoint_of_peer(shown, 20)))), expected);
@@ -270,7 +270,7 @@ fn a_peer_that_has_begun_too_many_epochs_waits_for_what_it_is_given_back() {
     let federation = Federation::new();
     let (mut side, _) = Side::open(config(&federation.charters));
     let mut gave_back = GiveBacks::default();
-    (2..6).for_each(|epoch| gave_back.begin(Epoch(epoch), START - 3_000_000));
+    (2..6).for_each(|epoch| gave_back.begin(GiveBackReason::Epoch(Epoch(epoch)), START - 3_000_000));
     let reset = Some((Epoch(6), LedgerIndex(7)));
     let stored_peer = StoredPeer { reset, gave_back, receipted: None, ..stored_peer() };
     side.does(done(1, Done::PeerLoaded(Box::new(stored_peer))));
@@ -285,10 +285,37 @@ fn a_peer_that_has_begun_too_many_epochs_waits_for_what_it_is_given_back() {
         side.hears(ping(0, true));
         let (actions, _) = side.waits(IDLE / 2);
         waited += IDLE / 2;
-        if actions.contains(&Action::Peer(PeerChange::GivesBack(Epoch(6)))) {
+        if actions.contains(&Action::Peer(PeerChange::GivesBack(GiveBackReason::Epoch(Epoch(6))))) {
             break waited;
         }
         assert!(waited < Duration::from_secs(3600), "it never begins");
     };
     assert_eq!(begins, Duration::from_secs(600));
+}
+
+#[test]
+fn a_peer_that_claims_less_than_it_has_acknowledged_gets_it_again_and_waits_when_it_does_so_often() {
+    let federation = Federation::new();
+    let begins = |gave_back: GiveBacks, have_cursor| {
+        let (mut side, _) = Side::open(config(&federation.charters));
+        side.does(done(1, Done::PeerLoaded(Box::new(StoredPeer { gave_back, ..stored_peer() }))));
+        side.hears(Kind::Hello(wire::Hello { have_cursor, ..hello(&federation.charters) }));
+        side.does(done(2, Done::Compared(None)));
+        side.hears(ready());
+        side.does(done(3, checked(checkpoint_of_peer(1, 20))))
+    };
+    let reads = |actions: &[Action], from| {
+        let is_read =
+            |action: &Action| matches!(action, Action::Start(_, Job::Read { from: at, .. }) if *at == cursor(from));
+        actions.iter().any(is_read)
+    };
+    let gives_back = Action::Peer(PeerChange::GivesBack(GiveBackReason::Less));
+    let (all, nothing) = (Some(cursor(10).to_wire()), None);
+    assert!(!begins(GiveBacks::default(), all).contains(&gives_back));
+    let actions = begins(GiveBacks::default(), nothing);
+    assert!(actions.contains(&gives_back) && reads(&actions, 0), "{actions:?}");
+    let mut often = GiveBacks::default();
+    (0..4).for_each(|number| often.begin(GiveBackReason::Less, START - 3_000_000 + number));
+    let actions = begins(often, nothing);
+    assert!(!actions.contains(&gives_back) && !reads(&actions, 0), "{actions:?}");
 }

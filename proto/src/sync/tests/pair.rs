@@ -93,7 +93,7 @@ impl Node {
                 Action::Store(record) => {
                     self.submitted.push_back(());
                     match record {
-                        SideRecord::Receipt { cursor, .. } => self.receipted = Some(cursor),
+                        SideRecord::Receipt { answer, .. } => self.receipted = Some(answer.cursor),
                         SideRecord::Seen { note, .. } => self.shown.push(note),
                     }
                 }
@@ -149,7 +149,7 @@ impl Node {
                     self.taken.push(number_of(item));
                     ItemResult::without_contents(*entry, ItemOutcome::Deferred(Deferral::kept(601)))
                 };
-                Done::Committed { results: Some(items.iter().map(result).collect()), checkpoint: Arc::from(CHECKPOINT) }
+                Done::Committed { results: items.iter().map(result).collect(), checkpoint: Arc::from(CHECKPOINT) }
             }
             Job::SignAck { cursor, results, checkpoint } => {
                 let key = entry_key(self.own);
@@ -192,7 +192,7 @@ impl Node {
             items: numbers.iter().map(item).collect(),
             after: None,
         };
-        let entries: Vec<EntryId> = numbers.iter().map(|number| id_of(*number)).collect();
+        let entries: Vec<SentEntry> = numbers.iter().map(|number| sent(id_of(*number), *number)).collect();
         Prepared { summary: FrameSummary { cursor: cursor(until), bytes: 100 * entries.len(), entries }, frame }
     }
 

@@ -62,6 +62,12 @@ fn check_node(world: &World, node: &Node) -> Result<(), Broken> {
         if has != end {
             return Err((NAME, format!("{peer} has acknowledged {has} of {}, which ends at {end}", node.id)));
         }
+        let taken_there = |entry: &EntryId| world.nodes[peer].ledger.leaf_of(entry).is_some();
+        let of_peer = node.ledger.unsettled.iter().filter(|((of, _), _)| of == peer);
+        if let Some((_, unsettled)) = of_peer.into_iter().find(|(_, unsettled)| taken_there(&unsettled.item.entry)) {
+            let (entry, id) = (&unsettled.item.entry, &node.id);
+            return Err((NAME, format!("{peer} has taken {entry}, and {id} has no receipt that says so")));
+        }
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
-//! An honest agency holds a receipt for every entry that it delivered to an honest peer and that its ledger still routes to that peer. For
-//! what the peer got in its present epoch, the receipt is of that epoch. An agency that has left gives no more receipts.
+//! An honest agency holds an answer to every entry that it delivered to an honest peer and that its ledger still routes to that peer. For every leaf
+//! that the peer got from it in its present epoch, it holds a receipt of that epoch which names the leaf, also if the peer deferred the entry first. An
+//! agency that has left gives no more receipts.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +31,7 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
         }
         // A receipt of an earlier epoch proves nothing about the present one.
         let present = &world.nodes[receiver].ledger;
-        let receipted = receipted.and_then(|receipted| receipted.get(&present.epoch));
+        let receipted = ledger.taken_entries.get(receiver).and_then(|receipted| receipted.get(&present.epoch));
         for leaf in present.leaves.iter().filter(|leaf| !present.taken_over.contains(&leaf.entry.id)) {
             let (entry, is_from_sender) = (&leaf.entry.id, leaf.header.from.as_ref() == Some(sender));
             let is_still_owed = ledger.leaf_of(entry).is_some_and(|leaf| is_owed(ledger.leaf(leaf)));

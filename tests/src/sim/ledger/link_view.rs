@@ -25,7 +25,8 @@ impl LedgerView for Ledger {
         let mut next = number(index);
         Ok(std::iter::from_fn(move || {
             if let Some(record) = records.next_if(|record| record.before == next) {
-                return Some(Ok(Step::Routing { leaf: record.leaf, routes: record.routes.clone() }));
+                let (leaf, routes, is_again) = (record.leaf, record.routes.clone(), record.is_again);
+                return Some(Ok(Step::Routing { leaf, routes, is_again }));
             }
             let leaf = ledger.leaves.get(next)?;
             next += 1;

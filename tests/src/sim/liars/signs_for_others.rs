@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use sinergi_proto::base::ids::{AgencyId, EntryId};
 use sinergi_proto::entry::{OwnBatch, signed_bytes};
-use sinergi_proto::routing::outbox::Prepared;
+use sinergi_proto::routing::outbox::{Prepared, SentEntry};
 use sinergi_proto::wire;
 
 use super::forgery::{entry_of_another, is_chosen, parsed};
@@ -37,12 +37,13 @@ impl Lie for Signs {
             let forged_id = EntryId::of(&forgery);
             let batch = OwnBatch::sign(&[own.id, forged_id], liar.entry_key());
             item.signed_entry = signed_bytes(own.bytes, Some(&batch.envelope(0)));
-            forged.push((forged_id, signed_bytes(forgery, Some(&batch.envelope(1)))));
+            let sent = SentEntry { id: forged_id, leaf: own.place.index, complaint: None, is_owed: false };
+            forged.push((sent, signed_bytes(forgery, Some(&batch.envelope(1)))));
         }
-        for (id, signed_entry) in forged {
-            self.forged.insert(id);
+        for (sent, signed_entry) in forged {
+            self.forged.insert(sent.id);
             self.told.insert(to.clone());
-            prepared.summary.entries.push(id);
+            prepared.summary.entries.push(sent);
             prepared.frame.items.push(wire::Item { signed_entry, ..Default::default() });
         }
         prepared

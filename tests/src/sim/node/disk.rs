@@ -227,8 +227,7 @@ impl Node {
             }
             (Waiter::Peer(peer, connection, job), Answer::Delivered(delivered)) => {
                 let done = match delivered {
-                    Ok(results) => self.durable(Some(results)),
-                    Err(DeliveryError::TooMuchDeferred) => self.durable(None),
+                    Ok(results) => self.durable(results),
                     Err(DeliveryError::MayNotSign) => Done::Failed(End::Stopped),
                 };
                 self.committed(peer, connection, job, done);
@@ -241,7 +240,7 @@ impl Node {
     }
 
     /// What became of a frame that is durable, under the checkpoint that covers it.
-    fn durable(&self, results: Option<Vec<ItemResult>>) -> Done {
+    fn durable(&self, results: Vec<ItemResult>) -> Done {
         let checkpoint = self.signed.as_ref().map(|signed| signed.note.clone()).unwrap_or_default();
         Done::Committed { results, checkpoint }
     }

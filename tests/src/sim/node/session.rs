@@ -372,9 +372,9 @@ impl Node {
                 }
             }
             PeerChange::Gossiped(version) => self.peers.entry(peer.clone()).or_default().gossiped = *version,
-            PeerChange::GivesBack(epoch) => {
+            PeerChange::GivesBack(reason) => {
                 let wall = self.wall(now);
-                self.peers.entry(peer.clone()).or_default().gave_back.begin(*epoch, wall);
+                self.peers.entry(peer.clone()).or_default().gave_back.begin(*reason, wall);
             }
             PeerChange::PassedOn(passed_on) => self.peers.entry(peer.clone()).or_default().passed_on = *passed_on,
             PeerChange::ClockOffset(offset) => {
@@ -417,8 +417,8 @@ impl Link {
 fn input_of(peer: &AgencyId, record: SideRecord) -> Input {
     let peer = peer.clone();
     match record {
-        SideRecord::Receipt { at, cursor, refused, ack } => {
-            Input::Receipt(ReceiptHeader { at, peer, cursor, refused }, ack.encode_to_vec())
+        SideRecord::Receipt { at, answer, ack } => {
+            Input::Receipt(ReceiptHeader::of(peer, at, answer), ack.encode_to_vec())
         }
         SideRecord::Seen { at, note } => {
             assert!(note.len() <= limits::CHECKPOINT_BYTES, "a session kept a note of {} bytes", note.len());

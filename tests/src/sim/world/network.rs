@@ -128,7 +128,7 @@ impl World {
     /// A node has ended its session. It tells the peer why, and ends the connection.
     pub(super) fn hang_up(&mut self, connection: u64, id: &AgencyId, peer: &AgencyId, end: &End) {
         let line = &self.lines[&Self::pair(id, peer)];
-        let mut expected = vec![FaultCode::AheadOfLedger, FaultCode::TooMuchDeferred, FaultCode::Superseded];
+        let mut expected = vec![FaultCode::AheadOfLedger, FaultCode::Superseded];
         let goes_by_others = self.nodes[id].charter().hash != self.nodes[peer].charter().hash;
         expected.extend(goes_by_others.then_some(FaultCode::CharterBehind));
         // Both clocks may be confirmed, by other peers, and yet be far apart.

@@ -258,6 +258,6 @@ impl World {
             self.set_clock_right(&id);
             self.schedule(1, Event::Start(id));
         }
-        self.schedule(CONVERGE / 2, Event::ReportLosses);
+        self.schedule(CONVERGE / 5, Event::ReportLosses);
     }
 }
