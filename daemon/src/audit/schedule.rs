@@ -86,8 +86,7 @@ async fn keep_all(evidence: &EvidenceFolder, audited: Audited) {
     tracing::info!(peer = %audited.agency, size, checked, findings, "audited");
     let evidence = evidence.clone();
     let kept = tokio::task::spawn_blocking(move || {
-        let worth_keeping = |(_, statement): &&(_, Statement)| statement.finding.is_kept_by_schedule();
-        for (accusation, statement) in audited.findings.iter().filter(worth_keeping) {
+        for (accusation, statement) in audited.findings.iter().filter(|(found, _)| Statement::is_worth_keeping(found)) {
             evidence.keep(accusation, statement);
         }
     });

@@ -10,6 +10,7 @@
 //! ledger.rs     forked, rolled back, omitted, back-dated: signatures of the accused contradict each other
 //! custody.rs    concealed, misreported: the accused must have known better
 //! offers.rs     withheld, unsigned, undelivered, unanswered, unresponsive: something did not happen
+//! refusals.rs   refused wrongly, deferred for ever: an answer to a delivery that the rules do not give
 //! finding_id.rs the id of a finding, by which it is kept once
 //! ```
 //!
@@ -25,6 +26,7 @@ mod judge;
 mod ledger;
 mod offers;
 mod parts;
+mod refusals;
 
 pub use custody::{HELD, counts_as_held};
 pub use file::{Evidence, EvidenceError, Opened, Reader, accusations_of};
@@ -34,6 +36,7 @@ use std::fmt;
 
 use self::finding_id::{Subject, finding_id};
 use crate::base::ids::AgencyId;
+use crate::wire;
 
 /// The kinds of findings of an audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -49,6 +52,8 @@ pub enum Finding {
     Concealed,
     /// An entry is dated earlier than it was written.
     BackDated,
+    /// An entry was refused, and the rules do not refuse it.
+    RefusedWrongly,
     /// An observer did not get an entry.
     Withheld,
     /// The ledger has an entry without its author's signature.
@@ -59,17 +64,18 @@ pub enum Finding {
     Unanswered,
     /// A published figure is too low.
     Misreported,
-    /// The accused gave no proof.
+    /// The accused gave no proof, or never took an entry.
     Unresponsive,
 }
 
 impl Finding {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Forked,
         Self::RolledBack,
         Self::Omitted,
         Self::Concealed,
         Self::BackDated,
+        Self::RefusedWrongly,
         Self::Withheld,
         Self::Unsigned,
         Self::Undelivered,
@@ -91,6 +97,7 @@ impl Finding {
             Self::Omitted => "omitted",
             Self::Concealed => "concealed",
             Self::BackDated => "back_dated",
+            Self::RefusedWrongly => "refused_wrongly",
             Self::Withheld => "withheld",
             Self::Unsigned => "unsigned",
             Self::Undelivered => "undelivered",
@@ -102,17 +109,15 @@ impl Finding {
 
     /// Whether the accused's own signatures prove it. The others rest on the word of the accuser.
     pub fn is_proven(self) -> bool {
-        matches!(self, Self::Forked | Self::RolledBack | Self::Omitted | Self::Concealed | Self::BackDated)
+        matches!(
+            self,
+            Self::Forked | Self::RolledBack | Self::Omitted | Self::Concealed | Self::BackDated | Self::RefusedWrongly
+        )
     }
 
     /// Whether it accuses of dishonesty, so that the operator is alarmed. The others accuse of being late.
     pub fn is_dishonest(self) -> bool {
         self.is_proven() || matches!(self, Self::Withheld | Self::Unsigned | Self::Misreported)
-    }
-
-    /// Whether a scheduled audit keeps it as evidence. [`Self::Unresponsive`] is not kept: it proves nothing, and a later audit finds it again.
-    pub fn is_kept_by_schedule(self) -> bool {
-        self != Self::Unresponsive
     }
 }
 
@@ -139,6 +144,11 @@ pub struct Statement {
 }
 
 impl Statement {
+    /// Whether a scheduled audit keeps this accusation as evidence. That an agency gave no answer proves nothing, and a later audit finds it again.
+    pub fn is_worth_keeping(accusation: &wire::Accusation) -> bool {
+        !matches!(accusation.finding, Some(wire::accusation::Finding::Unresponsive(_)))
+    }
+
     fn of(accused: &AgencyId, finding: Finding, subject: Subject<'_>, complaint: Option<String>, text: String) -> Self {
         let id = finding_id(accused, finding, subject);
         Self { id, finding, accused: accused.clone(), complaint, text }

@@ -5,8 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use prost::Message;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::entry::Entry;
+use sinergi_proto::receipt::{ItemOutcome, item_receipt};
 use sinergi_proto::tlog::checkpoint::Checkpoint;
 use sinergi_proto::tlog::tree::{TreeNodes, nodes_needed};
 use sinergi_proto::transparency::evidence::{Finding, Judge, NotProven};
@@ -89,6 +91,7 @@ impl<'a> Accuser<'a> {
         all.extend(self.undeclared());
         all.extend(self.omitted());
         all.extend(self.concealed());
+        all.extend(self.refused());
         all.extend(self.watched());
         self.judge_all(all)
     }
@@ -268,6 +271,26 @@ impl<'a> Accuser<'a> {
                         all.push((entry.author.clone(), entry.place.epoch, Kind::Concealed(concealed)));
                     }
                 }
+            }
+        }
+        all
+    }
+
+    /// Every refusal in a receipt, also one that the rules give.
+    fn refused(&self) -> Vec<Accusation> {
+        let mut all = Vec::new();
+        for (agency, given) in self.receipts_given() {
+            for (number, result) in given.receipt.results.iter().enumerate() {
+                let entry =
+                    self.entries.get(&result.entry).filter(|_| matches!(result.outcome, ItemOutcome::Refused(_)));
+                let Some((entry, past)) = entry.and_then(|entry| Some((entry, self.past_of(entry)?))) else { continue };
+                let mut past: Vec<&Entry> = past.iter().map(|id| self.entries[id]).collect();
+                past.sort_by_key(|known| known.clock);
+                let ancestors = past.into_iter().map(|known| known.signed().to_vec()).collect();
+                let ack = wire::Ack::decode(&given.ack[..]).expect("an archived receipt");
+                let (entry, refusal) = (entry.signed().to_vec(), item_receipt(&ack, number));
+                let refused = wire::RefusedWrongly { entry, ancestors, refusal };
+                all.push((agency.clone(), given.checkpoint.epoch, Kind::RefusedWrongly(refused)));
             }
         }
         all

@@ -15,7 +15,7 @@ use crate::base::cursor::Cursor;
 use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::charter::Charters;
 use crate::entry::{Body, CaseAct, CustodyAct, Entry, Place};
-use crate::receipt::{Receipt, receipt_id};
+use crate::receipt::{ItemOutcome, Receipt, receipt_id};
 use crate::routing::route::Route;
 use crate::transparency::evidence::HELD;
 use crate::transparency::watch::VerifiedCheckpoint;
@@ -46,6 +46,8 @@ pub struct Holdings {
     /// The leaves that the agency named in receipts, each with the first receipt that names it. An honest agency names one leaf for an entry in each
     /// epoch.
     pub(super) acknowledged: BTreeMap<Acknowledged, ReceiptRef>,
+    /// The entries that the agency answered and did not take, with its answers.
+    pub(super) untaken: BTreeMap<EntryId, Untaken>,
     /// The agency's checkpoints by epoch and size. Different trees of one size are all kept.
     pub(super) checkpoints: BTreeMap<(Epoch, u64), Vec<VerifiedCheckpoint>>,
     /// The agency's own entries, by their place in its ledger.
@@ -74,6 +76,15 @@ pub(super) struct Acknowledged {
     pub(super) entry: EntryId,
     pub(super) epoch: Epoch,
     pub(super) index: LedgerIndex,
+}
+
+/// The agency's answers to an entry that it did not take.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Untaken {
+    /// The first receipt that refuses it.
+    pub(super) refused: Option<ReceiptRef>,
+    /// The first and the last receipt that defers it, each with the time at which it came, in milliseconds since 1970.
+    pub(super) deferred: Option<[(ReceiptRef, u64); 2]>,
 }
 
 /// An entry that the agency wrote.
@@ -131,6 +142,7 @@ impl Holdings {
             charters: charters.clone(),
             assignment,
             acknowledged: BTreeMap::new(),
+            untaken: BTreeMap::new(),
             checkpoints: BTreeMap::new(),
             authored: BTreeMap::new(),
             doubled: Vec::new(),
@@ -184,6 +196,9 @@ impl Holdings {
         if self.charters.disputes_receipt(peer, parsed.key_id, &receipt_id(&ack.receipt)) {
             return;
         }
+        if is_in_scope {
+            self.add_untaken(&parsed, receipt, at);
+        }
         // Receipts from before the scope count for offers only. Without them an offer would look undelivered.
         let counts = |entry: &EntryId| is_in_scope || self.offers.contains_key(entry);
         let leaves: Vec<_> = parsed.leaves().filter(|(entry, _)| counts(entry)).collect();
@@ -223,6 +238,12 @@ impl Holdings {
         entries
     }
 
+    /// The entries that the agency answered and took in no epoch, with their leaves in the own ledger.
+    pub(super) fn never_taken(&self) -> impl Iterator<Item = (&EntryId, LedgerIndex, &Untaken)> {
+        let untaken = self.untaken.iter().filter(|(entry, _)| self.receipts_for(entry).next().is_none());
+        untaken.filter_map(|(entry, answers)| Some((entry, self.leaf_of(entry)?, answers)))
+    }
+
     /// The leaf of an entry in the own ledger.
     pub(super) fn leaf_of(&self, entry: &EntryId) -> Option<LedgerIndex> {
         self.entries.get(entry).map(|linked| linked.leaf).or_else(|| self.node_entries.get(entry).copied())
@@ -248,6 +269,21 @@ impl Holdings {
     /// The sizes of older checkpoints with which the agency's ledger of this size must begin. Ascending.
     pub(super) fn sizes_within(&self, epoch: Epoch, size: u64) -> Vec<u64> {
         self.checkpoints.range((epoch, 0)..=(epoch, size)).map(|((_, size), _)| *size).collect()
+    }
+
+    fn add_untaken(&mut self, receipt: &Receipt, reference: ReceiptRef, at: u64) {
+        for result in &receipt.results {
+            match result.outcome {
+                ItemOutcome::Leaf(_) => {}
+                ItemOutcome::Refused(_) => {
+                    self.untaken.entry(result.entry).or_default().refused.get_or_insert(reference);
+                }
+                ItemOutcome::Deferred(_) => {
+                    let now = (reference, at);
+                    self.untaken.entry(result.entry).or_default().deferred.get_or_insert([now; 2])[1] = now;
+                }
+            }
+        }
     }
 
     fn add_authored(&mut self, entry: &Entry, leaf: LedgerIndex, is_in_scope: bool) {

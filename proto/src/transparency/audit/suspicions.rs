@@ -5,14 +5,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Records;
+use prost::Message;
+
 use super::holdings::{Holdings, Linked, Publication};
 use super::shown::Shown;
+use super::{ReceiptRef, Records};
 use crate::admission::signing_key;
 use crate::base::ids::{ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::base::limits;
 use crate::charter::{Charter, Charters};
 use crate::entry::{Entry, Place};
+use crate::receipt::{Receipt, item_receipt};
 use crate::transparency::evidence::{HELD, counts_as_held};
 use crate::transparency::watch::{VerifiedCheckpoint, two_trees};
 use crate::wire::{self, accusation::Finding, concealed::KnownBy, unanswered::ReachedBy};
@@ -39,6 +42,7 @@ impl<R: Records> Suspicions<'_, R> {
         found.extend(self.displaced()?);
         found.extend(self.back_dated()?);
         found.extend(self.concealed()?);
+        found.extend(self.untaken()?);
         found.extend(self.withheld());
         found.extend(self.unsigned());
         found.extend(self.offers()?);
@@ -174,6 +178,51 @@ impl<R: Records> Suspicions<'_, R> {
             }
         }
         Ok(found)
+    }
+
+    /// Entries that the agency refused, or deferred for a long time, and never took.
+    fn untaken(&self) -> Found<R> {
+        let mut found = Vec::new();
+        for (id, leaf, answers) in self.holdings.never_taken() {
+            let entry = || self.records.entry(leaf);
+            if let Some(refused) = answers.refused {
+                let ancestors = match self.holdings.entries.get(id) {
+                    Some(linked) => self.in_order(&self.past(linked))?,
+                    None => Vec::new(),
+                };
+                let refusal = self.item_receipt(refused, id)?;
+                found.push(Finding::RefusedWrongly(wire::RefusedWrongly { entry: entry()?, ancestors, refusal }));
+            }
+            if let Some([(first, began), (last, ended)]) = answers.deferred
+                && ended.saturating_sub(began) >= limits::DEFERRED_TOO_LONG.as_millis() as u64
+            {
+                let parents = self.holdings.entries.get(id).map(|linked| linked.parents.as_slice()).unwrap_or_default();
+                let taken =
+                    parents.iter().filter_map(|parent| Some((parent, self.holdings.receipts_for(parent).last()?)));
+                let receipts = taken.map(|(parent, (_, receipt))| self.item_receipt(*receipt, parent));
+                let parents = receipts.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+                let (first, last) = (self.item_receipt(first, id)?, self.item_receipt(last, id)?);
+                let deferral = wire::EndlessDeferral { entry: entry()?, first, last, parents };
+                found.push(Finding::EndlessDeferral(deferral));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The part of a receipt that is about this entry.
+    fn item_receipt(&self, receipt: ReceiptRef, entry: &EntryId) -> Result<Option<wire::ItemReceipt>, R::Error> {
+        let ack = wire::Ack::decode(self.records.receipt(receipt)?.as_slice()).ok();
+        Ok(ack.and_then(|ack| {
+            let parsed = Receipt::parse(&ack).ok()?;
+            item_receipt(&ack, parsed.results.iter().position(|result| result.entry == *entry)?)
+        }))
+    }
+
+    /// Like [`Self::entries_of`], parents before children.
+    fn in_order(&self, ids: &BTreeSet<EntryId>) -> Result<Vec<Vec<u8>>, R::Error> {
+        let mut known: Vec<&Linked> = ids.iter().filter_map(|id| self.holdings.entries.get(id)).collect();
+        known.sort_by_key(|known| known.clock);
+        known.into_iter().map(|known| self.records.entry(known.leaf)).collect()
     }
 
     /// The entries with these ids, as far as they are here.

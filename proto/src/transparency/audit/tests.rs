@@ -7,6 +7,7 @@ mod answers;
 mod custody;
 mod ledger;
 mod offers;
+mod refusals;
 
 use std::convert::Infallible;
 

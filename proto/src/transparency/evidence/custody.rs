@@ -160,7 +160,7 @@ pub fn counts_as_held(complaint: &Complaint, entries: &[Entry], agency: &AgencyI
 }
 
 /// Folds these entries. Each must come after its parents.
-fn fold(judge: &Judge<'_>, entries: &[Entry]) -> Result<Complaint, NotProven> {
+pub(super) fn fold(judge: &Judge<'_>, entries: &[Entry]) -> Result<Complaint, NotProven> {
     let unreadable = |problem: String| NotProven::Unreadable { part: "case", problem };
     let (first, rest) = entries.split_first().ok_or_else(|| unreadable("no entries".to_owned()))?;
     let named_by = |entry: &Entry| judge.charters.named(&entry.charter).is_some();

@@ -29,7 +29,8 @@ pub(super) enum Subject<'a> {
     Epoch(Epoch),
     /// Kind 2: a place in the accused's ledger, as epoch and leaf. `forked` by two entries, or by an entry and the leaf in its place.
     Place(Epoch, LedgerIndex),
-    /// Kind 3: an entry, or the offer. `omitted`, `back_dated`, `withheld`, `unsigned`, `undelivered`, `unanswered`.
+    /// Kind 3: an entry, or the offer. `omitted`, `back_dated`, `withheld`, `unsigned`, `undelivered`, `unanswered`,
+    /// `refused_wrongly`; `unresponsive` if an entry was deferred for ever.
     Entry(EntryId),
     /// Kind 4: an entry, and the entry that it leaves out. `concealed`.
     LeftOut(EntryId, EntryId),

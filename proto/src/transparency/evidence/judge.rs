@@ -1,9 +1,9 @@
 //! The judge: it passes an accusation to the rule of its finding.
 //!
-//! Must not know the rules: they are in the files `ledger`, `custody` and `offers`.
+//! Must not know the rules: they are in the files `ledger`, `custody`, `offers` and `refusals`.
 
 use super::parts::{Judge, NotProven, agency};
-use super::{Statement, custody, ledger, offers};
+use super::{Statement, custody, ledger, offers, refusals};
 use crate::wire::{self, accusation::Finding as Kind};
 
 impl Judge<'_> {
@@ -27,6 +27,8 @@ impl Judge<'_> {
             Kind::Unsigned(unsigned) => offers::unsigned(self, &accused, unsigned),
             Kind::Undelivered(offer) => offers::undelivered(self, &accused, offer, made_at),
             Kind::Unanswered(offer) => offers::unanswered(self, &accused, offer, made_at),
+            Kind::RefusedWrongly(refused) => refusals::refused_wrongly(self, &accused, refused),
+            Kind::EndlessDeferral(deferred) => refusals::deferred(self, &accused, deferred),
             Kind::Unresponsive(silence) => offers::unresponsive(self, &accused, silence),
         }
     }

@@ -156,10 +156,32 @@ impl<'a> Judge<'a> {
 
     /// A verified receipt of this agency.
     pub(super) fn receipt(&self, ack: &[u8], by_agency: &AgencyId) -> Result<Receipt, NotProven> {
-        let part = "receipt";
-        let unreadable = |problem: String| NotProven::Unreadable { part, problem };
+        let unreadable = |problem: String| NotProven::Unreadable { part: "receipt", problem };
         let ack = wire::Ack::decode(ack).map_err(|error| unreadable(error.to_string()))?;
         let receipt = Receipt::parse(&ack).map_err(|error| unreadable(error.to_string()))?;
+        self.check_receipt(receipt, [&ack.receipt, &ack.signature], by_agency)
+    }
+
+    /// A verified receipt of this agency with one of its results.
+    pub(super) fn item_receipt(
+        &self,
+        item: Option<&wire::ItemReceipt>,
+        by_agency: &AgencyId,
+    ) -> Result<Receipt, NotProven> {
+        let unreadable = |problem: String| NotProven::Unreadable { part: "receipt", problem };
+        let item = item.ok_or_else(|| unreadable("it is missing".to_owned()))?;
+        let receipt = Receipt::parse_item(item).map_err(|error| unreadable(error.to_string()))?;
+        self.check_receipt(receipt, [&item.receipt, &item.signature], by_agency)
+    }
+
+    fn check_receipt(
+        &self,
+        receipt: Receipt,
+        [bytes, signature]: [&[u8]; 2],
+        by_agency: &AgencyId,
+    ) -> Result<Receipt, NotProven> {
+        let part = "receipt";
+        let unreadable = |problem: String| NotProven::Unreadable { part, problem };
         by(part, &receipt.receiver, by_agency)?;
         if receipt.federation != self.federation {
             return Err(unreadable(format!("it is of the federation {:?}", receipt.federation)));
@@ -170,9 +192,9 @@ impl<'a> Judge<'a> {
             problem: format!("{by_agency} has no entry key {:08x}", receipt.key_id),
         })?;
         receipt
-            .verify(&ack.receipt, &ack.signature, &key.public)
+            .verify(bytes, signature, &key.public)
             .map_err(|error| NotProven::Signature { part, problem: error.to_string() })?;
-        if self.charters.disputes_receipt(by_agency, receipt.key_id, &receipt_id(&ack.receipt)) {
+        if self.charters.disputes_receipt(by_agency, receipt.key_id, &receipt_id(bytes)) {
             return Err(NotProven::Disputed { part, agency: receipt.receiver });
         }
         Ok(receipt)

@@ -2,6 +2,7 @@
 
 mod file;
 mod ids;
+mod refusals;
 
 use std::sync::Arc;
 

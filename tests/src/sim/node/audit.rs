@@ -160,9 +160,7 @@ impl Node {
         let Ok(audited) = audit.conclude(&self.ledger, &self.charters, wall);
         let Audited { no_answer, findings, .. } = audited;
         self.audits.schedule.ended(&agency, began, no_answer.is_none());
-        for (accusation, statement) in
-            findings.into_iter().filter(|(_, statement)| statement.finding.is_kept_by_schedule())
-        {
+        for (accusation, statement) in findings.into_iter().filter(|(found, _)| Statement::is_worth_keeping(found)) {
             self.keep_evidence(accusation, statement, wall);
         }
         self.audit(now);
