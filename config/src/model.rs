@@ -21,6 +21,8 @@ pub mod bounds {
 
     /// `ledger.segment_mib`: offsets in a segment are 32 bits wide.
     pub const SEGMENT_MIB: RangeInclusive<i64> = 1..=1024;
+    /// `ledger.reserve_mib`: 0 means that peers' entries are taken until the disk is full.
+    pub const RESERVE_MIB: RangeInclusive<i64> = 0..=1_048_576;
     /// `store.cache_mib`: with less the store rereads pages all the time; with more a small node runs out of memory.
     pub const CACHE_MIB: RangeInclusive<i64> = 16..=4096;
     /// `forward.answer_by_hours`: up to the longest offer of the protocol.
@@ -67,6 +69,8 @@ pub mod defaults {
     pub const SOCKET: &str = "sinergid.sock";
     /// `ledger.segment_mib`.
     pub const SEGMENT_MIB: i64 = 64;
+    /// `ledger.reserve_mib`.
+    pub const RESERVE_MIB: i64 = 512;
     /// `store.cache_mib`.
     pub const CACHE_MIB: i64 = 64;
     /// `forward.answer_by_hours`.
@@ -176,6 +180,8 @@ pub struct Operator {
 pub struct Ledger {
     /// Size at which a segment is sealed and the next one begun, in bytes.
     pub segment_bytes: u32,
+    /// While less of the disk is free, in bytes, entries of peers are put off.
+    pub reserve_bytes: u64,
     /// The file that says how far the ledger has come. It should be outside the data folder.
     pub mark: PathBuf,
 }

@@ -71,7 +71,10 @@ impl Reader<'_, '_> {
             Some(mark) => self.path("ledger.mark", Some(mark), defaults::MARK, data),
             None => keys.entry.with_file_name(defaults::MARK),
         };
-        Ledger { segment_bytes: u32::try_from(segment_mib * 1024 * 1024).expect("bounded"), mark }
+        let reserve_mib =
+            self.number("ledger.reserve_mib", raw.reserve_mib, defaults::RESERVE_MIB, bounds::RESERVE_MIB);
+        let segment_bytes = u32::try_from(segment_mib * 1024 * 1024).expect("bounded");
+        Ledger { segment_bytes, reserve_bytes: reserve_mib * 1024 * 1024, mark }
     }
 
     fn config(&mut self, raw: Raw, base: &Path) -> Option<Config> {

@@ -75,6 +75,7 @@ pub(crate) struct RawOperator {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawLedger {
     pub(crate) segment_mib: Number,
+    pub(crate) reserve_mib: Number,
     pub(crate) mark: Text,
 }
 

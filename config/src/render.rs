@@ -181,6 +181,7 @@ mod tests {
     fn the_example_says_the_bounds_of_every_number() {
         let bounds = [
             ("segment_mib", bounds::SEGMENT_MIB),
+            ("reserve_mib", bounds::RESERVE_MIB),
             ("cache_mib", bounds::CACHE_MIB),
             ("answer_by_hours", bounds::ANSWER_BY_HOURS),
             ("idle_seconds", bounds::IDLE_SECONDS),

@@ -9,6 +9,7 @@
 
 mod clock;
 mod data;
+mod disk;
 mod error;
 mod folder;
 mod mark;
@@ -28,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::audit::{self, Auditor, CheckpointChecks, EvidenceFolder};
 use crate::base::alarms::Alarms;
+use crate::base::disk_space::SharedSpace;
 use crate::base::own_clock::SharedClock;
 use crate::base::telemetry;
 use crate::base::time::now_millis;
@@ -84,6 +86,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let (alarms, guard) = (opened.data.alarms.clone(), opened.data.guard.clone());
     let derivation = &opened.data.derivation;
     let clock = SharedClock::of_a_start(derivation.store().newest_time()?);
+    let space = SharedSpace::new(config.ledger.reserve_bytes);
     let leaf_cache = LeafCache::default();
     let outbox = Outbox::new(
         config.federation.to_string(),
@@ -95,7 +98,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let told = alarms.clone();
     let watch = tokio::task::spawn_blocking(move || Watch::load(told, &loading, &of)).await??;
     let (charter_store, keys) = (opened.charter_store.clone(), opened.keys.clone());
-    let (writer_thread, writer, rechecks) = start_writer(config, opened, leaf_cache, clock.clone())?;
+    let (writer_thread, writer, rechecks) = start_writer(config, opened, leaf_cache, (clock.clone(), space.clone()))?;
     let peers = Peers::new(&config.peers, &clock);
     let parts = Parts { charter_store, writer, outbox, peers, watch, alarms, guard, clock, stop };
     let evidence = EvidenceFolder::of(
@@ -126,6 +129,11 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     start_rechecks(config, &parts, rechecks, &mut tasks);
     start_operator(config, &parts, (auditor, evidence), socket, started_at, &mut tasks);
     start_ticks(&parts, &mut tasks);
+    let measuring = disk::watch(space, config.data.clone(), parts.alarms.clone(), parts.stop.clone());
+    tasks.spawn(async move {
+        measuring.await;
+        Ok(())
+    });
     let (head, alarms) = (parts.writer.head(), parts.alarms.clone());
     let mut mark = MarkKeeper::new(config, head, parts.guard.clone(), alarms);
     let keeping = mark.clone().run(parts.stop.clone());
@@ -221,7 +229,7 @@ fn start_writer(
     config: &Config,
     opened: OpenedNode,
     leaf_cache: LeafCache,
-    clock: SharedClock,
+    (clock, space): (SharedClock, SharedSpace),
 ) -> Result<(WriterThread, WriterHandle, Rechecks), NodeError> {
     let OpenedNode { charter_store, keys, data } = opened;
     let Data { ledger, derivation, alarms, guard, recorded } = data;
@@ -235,6 +243,7 @@ fn start_writer(
         answer_within_millis: u64::try_from(config.forward.answer_by.as_millis()).unwrap_or(u64::MAX),
         alarms,
         clock,
+        space,
         guard,
         recorded,
     };

@@ -38,6 +38,7 @@ use sinergi_proto::wire;
 use tokio::sync::{mpsc, watch};
 
 use crate::base::alarms::Alarms;
+use crate::base::disk_space::SharedSpace;
 use crate::base::node_limits;
 use crate::base::own_clock::SharedClock;
 use crate::base::time::now;
@@ -110,6 +111,8 @@ pub struct WriterParts {
     pub alarms: Alarms,
     /// This node's wall clock.
     pub clock: SharedClock,
+    /// The free space of the disk.
+    pub space: SharedSpace,
     /// The rollback guard: it says whether this node may sign.
     pub guard: GuardService,
     /// The newest checkpoint that the ledger has recorded. Peers get this one until the node may sign.
@@ -141,6 +144,7 @@ struct Outside {
     charter_store: CharterStore,
     guard: GuardService,
     clock: SharedClock,
+    space: SharedSpace,
     told: Surroundings,
 }
 
@@ -151,6 +155,7 @@ impl Outside {
             charters: self.charter_store.charters(),
             guard: self.guard.state(),
             own_clock: self.clock.state(now),
+            space: self.space.space(),
         })
     }
 }
@@ -210,7 +215,7 @@ impl Writer {
         let committer = Committer::start(commit_thread, ledger, handle.stop())?;
         let (rechecks, rechecks_receiver) = recheck::channel();
         let told = Surroundings::of_the_start(Arc::clone(&charters));
-        let outside = Outside { charter_store, guard: parts.guard, clock: parts.clock, told };
+        let outside = Outside { charter_store, guard: parts.guard, clock: parts.clock, space: parts.space, told };
         let engine = Engine::open(snapshot, config, charters);
         let (batch, encoding, handed_over) = (Batch::default(), None, None);
         let writer =

@@ -16,6 +16,7 @@
 //! | file | content |
 //! |---|---|
 //! | [`input`], [`batch`], [`record`], [`view`] | the engine's inputs and answers, its output, the ledger records, its reads |
+//! | [`config`] | the settings of a node, and its state when it starts |
 //! | [`commit`] | the steps after a batch is durable |
 //! | [`own_clock`], `peer_clocks` | whether this node's wall clock can be trusted |
 //! | `cosigned_time` | the time that the node's checkpoints carry |
@@ -27,7 +28,8 @@
 //! | `automatic` | actions that the node takes without a command |
 //! | `witness` | shows the receipts that decide between competing acts |
 //! | `backfill` | sends older complaints to a new peer |
-//! | `send_again` | sends items again that a peer did not take |
+//! | `fair_use` | the share of the disk that each agency may take |
+//! | `send_again` | sends again the items that a peer did not take |
 //! | [`recovery`], `epoch` | a new ledger: its epoch, and the entries that it takes over from the old one |
 //! | [`case`], `case_cache`, `pending`, [`deferred`], `refusal_quota` | the state |
 //!
@@ -43,6 +45,7 @@
 pub mod batch;
 pub mod case;
 pub mod commit;
+pub mod config;
 pub mod deferred;
 pub mod error;
 pub mod input;
@@ -56,6 +59,7 @@ mod backfill;
 mod case_cache;
 mod cosigned_time;
 mod epoch;
+mod fair_use;
 mod judge_again;
 mod may_sign;
 mod peer_clocks;
@@ -77,20 +81,22 @@ use std::sync::Arc;
 pub use batch::{Batch, BatchNumber, Closed, Destroy, Recheck, Warning};
 pub use case::{Case, Duties};
 pub use case_cache::{CaseCache, CaseCacheLimits};
+pub use config::{EngineConfig, PeerQuotas, Snapshot};
 pub use deferred::DeferredItems;
 pub use error::{CommandError, DeliveryError};
+pub use fair_use::DiskSpace;
 pub use input::{Act, Acted, Answer, Delivery, Input, KeptAs, KeptItem, Lodge, Lodged, OldEntry, Retried, Withheld};
 pub use own_clock::{ClockProblem, ClockState, OwnClock};
 pub use record::{
     CeilingHeader, CursorHeader, DeferredDoneHeader, DeferredHeader, External, ItemKey, JudgedHeader, LeafHeader,
-    PeerCursor, ReceiptHeader, Record, RefusedHeader, RoutingHeader, SeenHeader,
+    PeerCursor, PutOffHeader, ReceiptHeader, Record, RefusedHeader, RoutingHeader, SeenHeader,
 };
 pub use surroundings::{Around, Surroundings};
 pub use view::View;
 
 use crate::base::clock::{HybridClock, Now};
+use crate::base::cursor::Cursor;
 use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
-use crate::base::key::SigningKey;
 use crate::base::limits;
 use crate::charter::Charters;
 use crate::entry::OwnBatch;
@@ -101,71 +107,12 @@ use crate::wire::{self, entry::Body};
 
 use backfill::Backfill;
 use cosigned_time::CosignedTime;
+use fair_use::FairUse;
 use judge_again::JudgeAgain;
 use pending::Pending;
 use refusal_quota::RefusalQuota;
 use rejudge::Rechecking;
 use witness::Searches;
-
-/// The settings of a node. They stay the same while it runs.
-#[derive(Clone, Debug)]
-pub struct EngineConfig {
-    /// The agency that the node signs for.
-    pub own: AgencyId,
-    /// The federation's name.
-    pub federation: String,
-    /// The key that signs the node's entries.
-    pub key: SigningKey,
-    /// The peers that the node has a link with.
-    pub adjacent: BTreeSet<AgencyId>,
-    /// The time that an addressee has to answer an offer that names no time, in milliseconds.
-    pub answer_within_millis: u64,
-    /// The size of a batch's records, in bytes, from which on backlog waits for the next batch. Approximate.
-    pub batch_bytes: usize,
-    /// The limits of the case cache.
-    pub cases: CaseCacheLimits,
-    /// The limits on what is kept of each peer.
-    pub quotas: PeerQuotas,
-}
-
-/// Most items that a node keeps from one peer beside the entries that it takes.
-#[derive(Clone, Copy, Debug)]
-pub struct PeerQuotas {
-    /// Most deferred items of one peer. Further ones are not kept, and the peer sends them again (606).
-    pub deferred_items: usize,
-    /// Most deferred items of one author that came from one peer. Further ones are not kept (606).
-    pub deferred_items_of_author: usize,
-    /// Most bytes of the deferred items of one peer.
-    pub deferred_bytes: usize,
-    /// Most records of refused items that are kept of one peer in a day. Further items are refused on the receipt as well. They are counted and raise
-    /// an alarm, but are not kept.
-    pub refused_records_a_day: usize,
-    /// Most bytes of these records in a day.
-    pub refused_bytes_a_day: usize,
-}
-
-/// The state of a node when it starts, as read from its ledger and store.
-#[derive(Debug)]
-pub struct Snapshot {
-    /// The epoch of the ledger.
-    pub epoch: Epoch,
-    /// The number of leaves.
-    pub size: LedgerIndex,
-    /// The clock of the newest own entry.
-    pub clock: HybridClock,
-    /// The latest time that may have been cosigned in this epoch, in seconds since 1970; 0 if none was.
-    pub ceiling: u64,
-    /// The deferred items, each with the bytes of its `Item`.
-    pub deferred: Vec<(DeferredHeader, Vec<u8>)>,
-    /// Complaints that may need an automatic action, or hold contents to destroy.
-    pub duties: BTreeSet<ComplaintId>,
-    /// Adjacent peers whose backfill is not complete.
-    pub new_peers: BTreeSet<AgencyId>,
-    /// How far the complaints were judged again under a newer charter; `None` if they never were.
-    pub judged: Option<JudgedHeader>,
-    /// The newest checkpoint that was seen of each agency, as a signed note.
-    pub seen: BTreeMap<AgencyId, Vec<u8>>,
-}
 
 /// The decisions of one node. See the [module](self).
 pub struct Engine {
@@ -188,9 +135,14 @@ pub struct Engine {
     over_share: BTreeSet<AgencyId>,
     /// The newest batch that sends unsettled items again.
     sent_again_in: BatchNumber,
+    /// The peer whose unsettled items were sent again last.
+    sent_again_to: Option<AgencyId>,
     /// Items whose signatures are being checked again.
     rechecking: Rechecking,
     refusal_quota: RefusalQuota,
+    fair_use: FairUse,
+    /// The positions in peers' ledgers that are not recorded yet: their frames brought nothing new.
+    unrecorded: BTreeMap<AgencyId, Cursor>,
     /// Peers whose unsigned copies the operator was told of since the last tick.
     unsigned_told: BTreeSet<AgencyId>,
     /// Complaints that need an automatic action.
@@ -232,8 +184,11 @@ impl Engine {
             deferred: items,
             over_share: BTreeSet::new(),
             sent_again_in: BatchNumber::default(),
+            sent_again_to: None,
             rechecking: Rechecking::default(),
             refusal_quota: RefusalQuota::new(config.quotas),
+            fair_use: FairUse::new(config.quotas),
+            unrecorded: BTreeMap::new(),
             unsigned_told: BTreeSet::new(),
             automatic: duties.clone(),
             searches: Searches::default(),
@@ -264,6 +219,7 @@ impl Engine {
         let answer = match input {
             Input::Guard(state) => self.note(|engine| engine.guard = state),
             Input::Clock(state) => self.note(|engine| engine.own_clock = state),
+            Input::Space(space) => self.note(|engine| engine.fair_use.measured(space)),
             Input::Charters(charters) => self.note(|engine| engine.judge_under(charters, batch)),
             Input::Applied(number) => self.note(|engine| engine.note_applied(number)),
             Input::Work => {
@@ -321,6 +277,8 @@ impl Engine {
                 self.unsigned_told.clear();
                 self.warn_of_unkept_refusals(now, batch);
                 self.warn_of_shares(batch);
+                self.warn_of_authors(now, batch);
+                self.record_cursors(batch);
                 self.warn_of_cosigned_time(batch);
                 self.act_by_itself(now, view, batch)?;
                 self.send_again(now, view, batch)?;
@@ -335,7 +293,12 @@ impl Engine {
                 self.record(Record::Cursor(header), batch);
                 Answer::Nothing
             }
-            Input::Guard(_) | Input::Clock(_) | Input::Charters(_) | Input::Applied(_) | Input::Work => Answer::Nothing,
+            Input::Guard(_)
+            | Input::Clock(_)
+            | Input::Space(_)
+            | Input::Charters(_)
+            | Input::Applied(_)
+            | Input::Work => Answer::Nothing,
         })
     }
 
@@ -458,6 +421,7 @@ impl Engine {
             | Record::Routing(RoutingHeader::Leaf { .. } | RoutingHeader::Again { .. })
             | Record::Receipt { .. }
             | Record::Cursor(_)
+            | Record::PutOff(_)
             | Record::Refused { .. } => {}
         }
         batch.push(record);

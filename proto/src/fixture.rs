@@ -63,6 +63,7 @@ pub(crate) const QUOTAS: PeerQuotas = PeerQuotas {
     deferred_bytes: 1024 * 1024,
     refused_records_a_day: 1_000,
     refused_bytes_a_day: 1024 * 1024,
+    share_bytes_a_week: 64 * 1024 * 1024,
 };
 /// The managers, who sign charters.
 pub(crate) const MANAGERS: [&str; 5] = ["kemenpanrb", "kemendagri", "ksp", "ombudsman", "kominfo"];

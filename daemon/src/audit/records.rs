@@ -68,6 +68,7 @@ impl OwnRecords {
                 holdings.add_receipt(&header.peer, &record.body, receipt, header.at);
             }
             Header::Seen(header) => holdings.add_checkpoint(&header.peer, &record.body),
+            Header::PutOff(header) => holdings.add_put_off(&header.peer, header.at),
             Header::Refused(header) => holdings.add_turned_away(header.entry),
             Header::Deferred(header) => holdings.add_turned_away(header.entry),
             _ => {}

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use sinergi_proto::base::limits::{
-    DELIVER_BYTES, ENTRY_BYTES, FRAME_BYTES, FRAME_ITEMS, LINK_WINDOW_BYTES, RECEIPT_BYTES, TRUSTED_LIST_BYTES,
+    DELIVER_BYTES, ENTRY_BYTES, FRAME_BYTES, FRAME_ITEMS, LINK_WINDOW_BYTES, RECEIPT_BYTES, SHARE_BYTES_A_WEEK,
+    TRUSTED_LIST_BYTES,
 };
 use sinergi_proto::engine::PeerQuotas;
 use sinergi_proto::routing::outbox::FrameRoom;
@@ -29,6 +30,7 @@ pub const PEER_QUOTAS: PeerQuotas = PeerQuotas {
     deferred_bytes: 64 * 1024 * 1024,
     refused_records_a_day: 10_000,
     refused_bytes_a_day: 16 * 1024 * 1024,
+    share_bytes_a_week: SHARE_BYTES_A_WEEK,
 };
 
 /// Most submissions that wait for a node's engine.

@@ -30,6 +30,7 @@ use sinergi_proto::wire;
 use super::error::NodeError;
 use super::folder::{check_membership, finish_recovery, ledger_path, recovering, store_path};
 use crate::base::alarms::Alarms;
+use crate::base::disk_space::SharedSpace;
 use crate::base::error_chain::one_line;
 use crate::base::own_clock::SharedClock;
 use crate::base::time;
@@ -234,6 +235,7 @@ impl<'a> Recovery<'a> {
             answer_within_millis: 0,
             alarms: Alarms::default(),
             clock: SharedClock::of_a_start(0),
+            space: SharedSpace::new(0),
             guard,
             recorded: None,
         };

@@ -13,7 +13,6 @@ use std::collections::BTreeSet;
 use lru::LruCache;
 use prost::Message;
 use sinergi_proto::base::clock::HybridClock;
-use sinergi_proto::base::cursor::Cursor;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::engine::{
     BatchNumber, Case, CaseCache, CaseCacheLimits, CeilingHeader, CursorHeader, DeferredDoneHeader, DeferredHeader,
@@ -132,10 +131,8 @@ impl Derivation {
         self.changes.cursor(PeerCursor::Receipted, &receipt.peer, receipt.cursor);
         self.changes.checkpoint_record(CheckpointSource::Receipt, &receipt.peer, position);
         self.changes.receipt(&receipt.peer, receipt.cursor, position);
-        // These leaves are further back than the cursor, so whoever looks for their receipts would not find this one soon.
         for leaf in &receipt.settled {
-            let after = Cursor { epoch: receipt.cursor.epoch, index: leaf.next(), part: 0 };
-            self.changes.receipt(&receipt.peer, after, position);
+            self.changes.receipt_of_leaf(&receipt.peer, *leaf, position);
         }
         self.changes.answered(receipt, position);
     }
@@ -264,6 +261,8 @@ impl Derivation {
             Header::Ceiling(header) => self.ceiling(&header),
             // The rows that go with it were not written. The engine judges these complaints once more.
             Header::Judged(_) => {}
+            // Audits read it from the ledger.
+            Header::PutOff(_) => {}
             Header::Leaf(_) | Header::Content(_) | Header::Other => {}
         }
         Ok(())
@@ -380,7 +379,8 @@ impl View for Derivation {
     }
 
     fn receipts(&mut self, peer: &AgencyId, leaf: LedgerIndex, most: usize) -> Result<Vec<wire::Ack>, OwnDataError> {
-        let found = self.store.receipts_after(peer, self.reader.epoch(), leaf, most)?;
+        let mut found = self.store.receipts_of_leaf(peer, leaf, most)?;
+        found.extend(self.store.receipts_after(peer, self.reader.epoch(), leaf, most - found.len())?);
         let mut acks = Vec::new();
         for position in found {
             match self.reader.record(position) {

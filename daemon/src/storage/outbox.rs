@@ -81,15 +81,22 @@ impl Outbox {
         outbox::prepare(self, peer, from, end, give_back, node_limits::FRAME_ROOM)
     }
 
-    /// The backlog of each of these peers, given with the cursor that it has acknowledged. The second value is the number of complaints
-    /// with content of this agency that is on its way and that no peer has acknowledged yet. One pass over the ledger, from the lowest
-    /// cursor on.
+    /// The backlog of each of these peers, given with the cursor that it has acknowledged. Entries that the peer has not taken count as well. The second
+    /// value is the number of complaints with content of this agency that is on its way and that no peer has acknowledged yet. One pass over the
+    /// ledger, from the lowest cursor on.
     ///
     /// # Errors
     /// The node's own data cannot be read.
     pub fn backlogs(&self, peers: &[(AgencyId, Cursor)]) -> Result<(Vec<Backlog>, u64), OwnDataError> {
         let mut backlogs = vec![Backlog::default(); peers.len()];
         let mut only_here = HashSet::new();
+        for (backlog, (peer, _)) in backlogs.iter_mut().zip(peers) {
+            for unsettled in self.store.unsettled(peer) {
+                backlog.entries += 1;
+                let since = unsettled?.since;
+                backlog.oldest = if backlog.oldest == 0 { since } else { backlog.oldest.min(since) };
+            }
+        }
         let from = peers.iter().map(|(_, acknowledged)| acknowledged.index).min().unwrap_or_default();
         if from.0 >= self.reader.size() {
             return Ok((backlogs, 0));
@@ -108,7 +115,7 @@ impl Outbox {
                 if waits {
                     let backlog = &mut backlogs[number];
                     backlog.entries += 1;
-                    backlog.oldest = if backlog.oldest == 0 { header.at } else { backlog.oldest };
+                    backlog.oldest = if backlog.oldest == 0 { header.at } else { backlog.oldest.min(header.at) };
                 }
             }
             if header.from.is_none() && queued_content && !shared {
@@ -118,7 +125,7 @@ impl Outbox {
         Ok((backlogs, only_here.len() as u64))
     }
 
-    /// Gives `take` the entries that `peer` has not acknowledged, oldest first, until it returns `false`.
+    /// Gives `take` the entries that `peer` has not taken, and then those that it has not acknowledged, each oldest first, until it returns `false`.
     ///
     /// # Errors
     /// The node's own data cannot be read.
@@ -128,6 +135,13 @@ impl Outbox {
         acknowledged: Cursor,
         mut take: impl FnMut(Queued) -> bool,
     ) -> Result<(), OwnDataError> {
+        for unsettled in self.store.unsettled(peer) {
+            let leaf = outbox::LedgerView::leaf(self, unsettled?.item.leaf)?;
+            let (bytes, index) = (leaf.bytes.len(), leaf.index);
+            if !take(Queued { leaf: index, entry: outbox::LedgerView::entry(self, &leaf)?, bytes }) {
+                return Ok(());
+            }
+        }
         if acknowledged.index.0 >= self.reader.size() {
             return Ok(());
         }

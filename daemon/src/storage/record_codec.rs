@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sinergi_proto::base::ids::EntryId;
 use sinergi_proto::engine::{
-    CeilingHeader, CursorHeader, DeferredDoneHeader, DeferredHeader, JudgedHeader, LeafHeader, ReceiptHeader, Record,
-    RefusedHeader, RoutingHeader, SeenHeader,
+    CeilingHeader, CursorHeader, DeferredDoneHeader, DeferredHeader, JudgedHeader, LeafHeader, PutOffHeader,
+    ReceiptHeader, Record, RefusedHeader, RoutingHeader, SeenHeader,
 };
 use sinergi_proto::entry::Envelope;
 use sinergi_proto::entry::content::Content;
@@ -20,7 +20,7 @@ use tlog_tiles::Hash;
 
 use crate::storage::ledger::{self, AppendError, Group, Position, RecordKind};
 
-const LAYOUT: u8 = 2;
+const LAYOUT: u8 = 3;
 /// Most headers fit in this many bytes: one allocation is enough for them.
 const USUAL_BYTES: usize = 128;
 
@@ -58,6 +58,8 @@ pub enum Header {
     Ceiling(CeilingHeader),
     /// How far the complaints were judged again under a newer charter.
     Judged(JudgedHeader),
+    /// Items of a peer were put off.
+    PutOff(PutOffHeader),
     /// A record of the ledger itself, or of a kind that only a later program knows.
     Other,
 }
@@ -103,6 +105,7 @@ impl Header {
             RecordKind::Routing => Self::Routing(decode(record)?),
             RecordKind::Ceiling => Self::Ceiling(decode(record)?),
             RecordKind::Judged => Self::Judged(decode(record)?),
+            RecordKind::PutOff => Self::PutOff(decode(record)?),
             RecordKind::Signature | RecordKind::Signed | RecordKind::Unknown(_) => Self::Other,
         })
     }
@@ -172,6 +175,7 @@ pub fn append(group: &mut Group, record: &Record) -> Result<Position, AppendErro
         Record::Routing(header) => group.record(RecordKind::Routing, &encode(header), &[]),
         Record::Ceiling(header) => group.record(RecordKind::Ceiling, &encode(header), &[]),
         Record::Judged(header) => group.record(RecordKind::Judged, &encode(header), &[]),
+        Record::PutOff(header) => group.record(RecordKind::PutOff, &encode(header), &[]),
     }
 }
 

@@ -59,6 +59,7 @@ pub struct Store {
     external: Tree,
     peer: Tree,
     receipt: Tree,
+    receipt_of_leaf: Tree,
     refused: Tree,
     unsettled: Tree,
     send_again: Tree,

@@ -98,6 +98,7 @@ impl Writer {
             }
             Record::DeferredDone(header) => self.derivation.deferred_done(&header),
             Record::Ceiling(header) => self.derivation.ceiling(&header),
+            Record::PutOff(_) => {}
             Record::Judged(header) => self.derivation.judged(&header, self.batch.touched.iter(), number)?,
             Record::Routing(header) => {
                 self.derivation.routing(&header);

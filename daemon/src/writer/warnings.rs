@@ -50,6 +50,16 @@ pub(super) fn tell(warning: Warning, alarms: &Alarms, federation: &str, charters
             alarms.raise(AlarmKind::Deferred.about(&peer), text);
         }
         Warning::TooMuchDeferred(peer, false) => alarms.settle(&AlarmKind::Deferred.about(&peer)),
+        Warning::OverShare(author, Some(share)) => {
+            let text = format!(
+                "entries by {author} have taken their share of this node's disk, {} MiB a week: further ones are put off, and their senders send them \
+                 again later. If {author} imports records, this ends by itself; otherwise ask its operator, and tell the managers if it floods the \
+                 federation",
+                share >> 20
+            );
+            alarms.raise(AlarmKind::Share.about(&author), text);
+        }
+        Warning::OverShare(author, None) => alarms.settle(&AlarmKind::Share.about(&author)),
         Warning::RefusedUnkept(peer, 0) => alarms.settle(&AlarmKind::Refused.about(&peer)),
         Warning::RefusedUnkept(peer, unkept) => {
             let text = format!(

@@ -20,7 +20,7 @@ use crate::wire;
 pub enum Received {
     /// The item holds no entry of this federation, or its author or key is unknown.
     Refused {
-        /// The id of the entry, or SHA-256 of the bytes if they hold no entry.
+        /// The id of the entry, or another hash of the bytes if they hold no entry.
         entry: EntryId,
         /// The refusal.
         refusal: Refusal,
@@ -111,11 +111,14 @@ fn judged(entry: Entry, verdict: Verdict, item: wire::Item) -> Received {
     }
 }
 
-/// The id by which a receipt names a refused item. It is the id of the entry, which the sender computes from the same bytes. Bytes that
-/// hold no entry are named by their SHA-256.
+/// The domain of the names of bytes that hold no entry.
+const NO_ENTRY: &[u8] = b"sinergi/no-entry/v2\0";
+
+/// The id by which a receipt names a refused item. It is the id of the entry, which the sender computes from the same bytes. Bytes that hold no entry are
+/// named by a hash of their own domain, so that nobody can get a refusal that names an entry for bytes that are not that entry.
 fn id_of(signed: &Bytes) -> EntryId {
     match entry::open(signed.clone()) {
         Ok((entry, _)) if !entry.is_empty() => EntryId::of(&entry),
-        _ => EntryId(Sha256::digest(signed).into()),
+        _ => EntryId(Sha256::new().chain_update(NO_ENTRY).chain_update(signed).finalize().into()),
     }
 }

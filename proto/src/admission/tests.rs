@@ -237,6 +237,12 @@ fn every_item_of_a_frame_is_authentic_or_deferred_or_refused_with_the_id_that_it
     let earlier = writing.edited(|entry| entry.version = VERSION - 1);
     let stranger = federation.node("setneg").lodges().signed().bytes;
     let noise = bytes::Bytes::from_static(b"\xff\xff");
+    let like_a_leaf = bytes::Bytes::from([&[0], good.bytes.as_ref()].concat());
+    let no_entry = |bytes: &bytes::Bytes| {
+        let name = sha2::Sha256::new().chain_update(b"sinergi/no-entry/v2\0").chain_update(bytes);
+        EntryId(name.finalize().into())
+    };
+    assert_eq!(EntryId(sha2::Sha256::digest(&like_a_leaf).into()), good.id);
     let id = |signed: &bytes::Bytes| crate::entry::id_in(signed).expect("an entry");
     let rows = [
         (good.signed(), None, good.id),
@@ -245,7 +251,10 @@ fn every_item_of_a_frame_is_authentic_or_deferred_or_refused_with_the_id_that_it
         (later.clone(), deferred(DeferralCode::LaterVersion), id(&later)),
         (earlier.clone(), refused(RefusalCode::UnsupportedVersion), id(&earlier)),
         (stranger.clone(), refused(RefusalCode::UnknownAuthor), id(&stranger)),
-        (noise.clone(), refused(RefusalCode::Undecodable), EntryId(sha2::Sha256::digest(&noise).into())),
+        (noise.clone(), refused(RefusalCode::Undecodable), no_entry(&noise)),
+        // A liar must not get a refusal that names an entry. Its id is the hash of a zero byte and its bytes.
+        (like_a_leaf.clone(), refused(RefusalCode::Undecodable), no_entry(&like_a_leaf)),
+        (good.bytes.clone(), refused(RefusalCode::Undecodable), no_entry(&good.bytes)),
     ];
     let items = rows.iter().map(|(signed, _, _)| wire::Item { signed_entry: signed.clone(), ..Default::default() });
     let known = VerifiedBatches::default();

@@ -100,6 +100,10 @@ pub const SEND_AGAIN_WITHIN: Duration = Duration::from_secs(24 * 3600);
 /// An agency that defers an entry for so long, for a reason that does not hold, does not respond.
 pub const DEFERRED_TOO_LONG: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// The least share of a node's disk that the entries of one author may take in a week: an import of 100,000 complaints, a backlog of a week and a busy
+/// day fit into it.
+pub const SHARE_BYTES_A_WEEK: u64 = 896 * 1024 * 1024;
+
 /// Longest agency id.
 pub const AGENCY_ID_BYTES: usize = 63;
 /// Longest federation name (SPIFFE trust domain).

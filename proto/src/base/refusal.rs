@@ -105,11 +105,6 @@ codes! {
     }
 }
 
-impl RefusalCode {
-    /// The first number that is no refusal code.
-    pub const FIRST_DEFERRAL: u32 = 600;
-}
-
 codes! {
     /// The reason why an item waits. A kept item is durable and is judged again later.
     DeferralCode {

@@ -137,6 +137,8 @@ pub enum Warning {
     Unsigned(AgencyId, EntryId),
     /// Too many items of a peer are deferred, so further ones are not kept (`true`); or there is room again (`false`).
     TooMuchDeferred(AgencyId, bool),
+    /// The share of an author's entries on this disk, in bytes a week, is used up, so that further ones are put off; `None` ends the warning.
+    OverShare(AgencyId, Option<u64>),
     /// The number of a peer's items that were refused today without a record, because the quota of records is used up. 0 ends the warning.
     RefusedUnkept(AgencyId, u64),
     /// The node's clock is far behind a time that the node may have cosigned, so the node authors nothing; `None` ends the warning.

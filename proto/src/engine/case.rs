@@ -198,8 +198,11 @@ impl Case {
         links.filter(|(to, _)| is_new(to)).map(without_history).collect()
     }
 
-    /// The content that a peer may have of the complaint now. A peer that is no reader may have none.
-    pub fn access_now(&self, peer: &AgencyId, node: RoutingContext<'_>) -> Access {
+    /// The content that a peer may have of an entry now. The author had all of it. A peer that is no reader may have none.
+    pub fn access_now(&self, peer: &AgencyId, entry: &EntryId, node: RoutingContext<'_>) -> Access {
+        if self.complaint.entry(entry).is_some_and(|entry| entry.author == *peer) {
+            return Access::Confidential;
+        }
         self.links(node, Reach::Relayed).links.get(peer).copied().unwrap_or(Access::Entries)
     }
 

@@ -17,8 +17,8 @@ use crate::base::refusal::DeferralCode;
 use crate::entry::{Entry, author_in};
 use crate::wire;
 
-use super::PeerQuotas;
 use super::batch::BatchNumber;
+use super::config::PeerQuotas;
 use super::record::{DeferredHeader, ItemKey};
 
 /// The deferred items, indexed by parent, peer and author.
@@ -32,6 +32,8 @@ pub struct DeferredItems {
     /// The worklist: items that may be admitted now, each once.
     unblocked: VecDeque<ItemKey>,
     is_unblocked: BTreeSet<ItemKey>,
+    /// Items that may be admitted except that there is no room for them now.
+    put_off: BTreeSet<ItemKey>,
 }
 
 /// One deferred item.
@@ -62,6 +64,7 @@ impl DeferredItems {
             by_author: BTreeMap::new(),
             unblocked: VecDeque::new(),
             is_unblocked: BTreeSet::new(),
+            put_off: BTreeSet::new(),
         }
     }
 
@@ -110,6 +113,12 @@ impl DeferredItems {
         author == peer.as_str() || author == own.as_str() || waiting < self.quotas.deferred_items_of_author
     }
 
+    /// Whether a peer, or an author whose items it brought, has reached its bound.
+    pub fn is_over(&self, peer: &AgencyId) -> bool {
+        let of_peer = self.by_author.range((peer.clone(), String::new())..).take_while(|((of, _), _)| of == peer);
+        self.is_full(peer) || of_peer.into_iter().any(|(_, waiting)| *waiting >= self.quotas.deferred_items_of_author)
+    }
+
     /// Adds an item that a batch deferred. `item` is the encoded `Item`.
     pub fn add(&mut self, header: DeferredHeader, batch: BatchNumber, item: &[u8], federation: &str) {
         let (bytes, item) = (item.len(), wire::Item::decode(item).ok());
@@ -153,8 +162,14 @@ impl DeferredItems {
         children.into_iter().for_each(|key| self.unblock(key));
     }
 
-    /// Unblocks all items that do not lack a parent, because time has passed or a charter came.
+    /// Notes that an item may be admitted, except that there is no room for it now.
+    pub fn put_off(&mut self, key: ItemKey) {
+        self.put_off.insert(key);
+    }
+
+    /// Unblocks all items that do not lack a parent, because time has passed or a charter came. Also those that were put off.
     pub fn time_passed(&mut self) {
+        std::mem::take(&mut self.put_off).into_iter().for_each(|key| self.unblock(key));
         let waits = |item: &Item| item.header.code != DeferralCode::MissingParent.number();
         let keys: Vec<ItemKey> = self.items.iter().filter(|(_, item)| waits(item)).map(|(key, _)| *key).collect();
         keys.into_iter().for_each(|key| self.unblock(key));

@@ -83,6 +83,15 @@ pub enum CommandError {
         /// The latest time that it may have cosigned, in seconds since 1970.
         cosigned: u64,
     },
+    /// Imports have used up their part of the share that every node grants this agency.
+    #[error(
+        "this agency has written as much as every other node takes of it in a week, so imports wait: repeat the same command in {minutes} minutes, what was \
+         imported is passed over then; nothing was done, and complaints are lodged as before"
+    )]
+    ImportWaits {
+        /// The time to wait, in minutes.
+        minutes: u64,
+    },
     /// The hybrid clock cannot grow any more.
     #[error("the hybrid clock has reached its end at {0:?}: an entry with an absurd clock was admitted")]
     ClockEnd(HybridClock),

@@ -19,6 +19,7 @@ use crate::wire;
 
 use super::batch::BatchNumber;
 use super::error::{CommandError, DeliveryError};
+use super::fair_use::DiskSpace;
 use super::own_clock::ClockState;
 use super::record::{CursorHeader, External, ItemKey, LeafHeader, ReceiptHeader, SeenHeader};
 
@@ -48,6 +49,8 @@ pub enum Input {
     Guard(GuardState),
     /// The state of this node's wall clock from now on.
     Clock(ClockState),
+    /// The room on this node's disk from now on.
+    Space(DiskSpace),
     /// The [`View`](super::View) shows this batch and all before it.
     Applied(BatchNumber),
     /// Time has passed. The engine tries items that were deferred until a time, and automatic actions, again.

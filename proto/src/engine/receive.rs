@@ -51,13 +51,25 @@ impl Engine {
     ) -> Result<Vec<ItemResult>, V::Error> {
         let Delivery { peer, cursor, items } = delivery;
         let mut results = Vec::with_capacity(items.len());
+        let before = batch.bytes;
         for item in items {
             self.cases.make_room(self.applied);
             results.push(self.receive(&peer, item, now, view, batch)?);
         }
-        // After the items: when the cursor is durable, the items are durable, too.
-        self.record(Record::Cursor(CursorHeader { peer, cursor }), batch);
+        // After the items: when the cursor is durable, the items are durable, too. A peer may send any number of frames that bring nothing new; their
+        // cursors are recorded once a tick. A crash before that costs a few duplicates.
+        self.unrecorded.insert(peer, cursor);
+        if batch.bytes > before {
+            self.record_cursors(batch);
+        }
         Ok(results)
+    }
+
+    /// Records the positions in peers' ledgers that are not recorded yet.
+    pub(super) fn record_cursors(&mut self, batch: &mut Batch) {
+        for (peer, cursor) in std::mem::take(&mut self.unrecorded) {
+            self.record(Record::Cursor(CursorHeader { peer, cursor }), batch);
+        }
     }
 
     /// Decides on one item.
@@ -76,6 +88,7 @@ impl Engine {
                 if self.unsigned_told.insert(peer.clone()) {
                     batch.warnings.push(Warning::Unsigned(peer.clone(), entry));
                 }
+                self.note_put_off(peer, now, batch);
                 let copy = Some(Sha256::digest(&item.signed_entry).into());
                 let deferral = Deferral { code: DeferralCode::Unsigned.number(), kept: false, copy };
                 ItemResult::without_contents(entry, ItemOutcome::Deferred(deferral))
@@ -134,6 +147,10 @@ impl Engine {
         let Authentic { entry, item } = authentic;
         // Known ids are answered from the ledger before any judgement.
         if let Some(leaf) = facts.leaf {
+            // The contents must come again.
+            if !item.content.is_empty() && self.fair_use.is_low() {
+                return self.put_off(peer, entry.id, now, batch);
+            }
             let contents = self.take_missing_contents(peer, leaf, &entry, &facts.held, item.content, now, batch);
             if let Some(complaint) = &entry.complaint {
                 self.react_to(complaint, now, batch);
@@ -143,7 +160,14 @@ impl Engine {
         match self.judge(&entry, now) {
             Verdict::Refuse(refusal) => self.refuse(peer, entry.id, &refusal, &item.signed_entry, now, batch),
             Verdict::Defer { code, detail } => self.defer(peer, entry.id, (code.number(), detail), &item, now, batch),
+            Verdict::Admit if self.is_over_share(&entry, &item.content, now) => {
+                self.warn_of_author(&entry.author, batch);
+                self.put_off(peer, entry.id, now, batch)
+            }
             Verdict::Admit => {
+                if entry.author != self.config.own {
+                    self.fair_use.take(&entry, &item.content, now);
+                }
                 let contents = self.check_contents(peer, &entry, item.content, now, batch);
                 let delivered_by = DeliveredBy { peer, relays: item.relays.saturating_add(1) };
                 let (id, complaint, leaf) = (entry.id, entry.complaint, self.next_leaf);
@@ -233,21 +257,21 @@ impl Engine {
         if self.deferred.contains(&key) {
             return result;
         }
-        if !self.deferred.has_room(peer, &self.config.own, item) {
+        if !self.deferred.has_room(peer, &self.config.own, item) || !self.fair_use.keep(peer, bytes.len(), now) {
             if self.over_share.insert(peer.clone()) {
                 batch.warnings.push(Warning::TooMuchDeferred(peer.clone(), true));
             }
-            return over_share(entry);
+            return self.put_off(peer, entry, now, batch);
         }
         let header = DeferredHeader { at: now, peer: peer.clone(), item: key, entry, code, detail };
         self.record(Record::Deferred { header, item: bytes.into() }, batch);
         result
     }
 
-    /// Ends the operator's warning about each peer that has room for what waits again.
+    /// Ends the operator's warning about each peer that has room again.
     pub(super) fn warn_of_shares(&mut self, batch: &mut Batch) {
         let (still, over): (BTreeSet<AgencyId>, BTreeSet<AgencyId>) =
-            std::mem::take(&mut self.over_share).into_iter().partition(|peer| self.deferred.is_full(peer));
+            std::mem::take(&mut self.over_share).into_iter().partition(|peer| self.deferred.is_over(peer));
         self.over_share = still;
         batch.warnings.extend(over.into_iter().map(|peer| Warning::TooMuchDeferred(peer, false)));
     }
@@ -334,12 +358,6 @@ impl Engine {
             batch.warnings.push(Warning::Reset { author, epoch, reset });
         }
     }
-}
-
-/// The result for an item that is not kept, because a share of this node is used up.
-fn over_share(entry: EntryId) -> ItemResult {
-    let deferral = Deferral { code: DeferralCode::OverShare.number(), kept: false, copy: None };
-    ItemResult::without_contents(entry, ItemOutcome::Deferred(deferral))
 }
 
 /// The set of these numbers of commitments, as bits.

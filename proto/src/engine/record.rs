@@ -80,6 +80,8 @@ pub enum Record {
     Ceiling(CeilingHeader),
     /// How far the complaints were judged again under a newer charter.
     Judged(JudgedHeader),
+    /// Items of a peer were put off: this node lacks them by its own fault, and accuses nobody of it.
+    PutOff(PutOffHeader),
 }
 
 impl Record {
@@ -108,6 +110,7 @@ impl Record {
                 | Self::DeferredDone(_)
                 | Self::Ceiling(_)
                 | Self::Judged(_)
+                | Self::PutOff(_)
                 | Self::Routing(RoutingHeader::BackfillDone { .. }) => 0,
             }
     }
@@ -171,6 +174,15 @@ pub struct JudgedHeader {
     pub version: u64,
     /// The last complaint that was judged, in the order of ids. `None`: all were.
     pub unfinished: Option<ComplaintId>,
+}
+
+/// Items of a peer were put off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PutOffHeader {
+    /// The time, in milliseconds since 1970.
+    pub at: u64,
+    /// The peer that delivered them.
+    pub peer: AgencyId,
 }
 
 /// The record of another system that a complaint was imported from.

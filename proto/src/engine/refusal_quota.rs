@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::base::ids::AgencyId;
 
-use super::PeerQuotas;
+use super::config::PeerQuotas;
 
 const DAY_MILLIS: u64 = 24 * 3600 * 1000;
 

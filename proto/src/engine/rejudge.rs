@@ -109,11 +109,19 @@ impl Engine {
             // A copy that turns out to be unsigned is dropped.
             Received::Deferred { code, .. } => *code != DeferralCode::Unsigned,
             Received::Authentic(authentic) => {
-                let Authentic { entry, .. } = &**authentic;
+                let Authentic { entry, item } = &**authentic;
                 if let Some(complaint) = &entry.complaint {
                     self.cases.look_up(complaint, view)?;
                 }
-                matches!(self.judge(entry, now), Verdict::Defer { .. })
+                match self.judge(entry, now) {
+                    Verdict::Defer { .. } => true,
+                    Verdict::Admit if self.is_over_share(entry, &item.content, now) => {
+                        self.deferred.put_off(key);
+                        true
+                    }
+                    Verdict::Admit => false,
+                    Verdict::Refuse(_) => false,
+                }
             }
             Received::Refused { .. } => false,
         };

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::fair_use::DiskSpace;
 use super::input::Input;
 use super::own_clock::ClockState;
 use crate::charter::Charters;
@@ -18,6 +19,8 @@ pub struct Around {
     pub guard: GuardState,
     /// The state of this node's wall clock, at the time of the next input.
     pub own_clock: ClockState,
+    /// The room on this node's disk.
+    pub space: DiskSpace,
 }
 
 /// What an engine was told.
@@ -29,7 +32,8 @@ pub struct Surroundings {
 impl Surroundings {
     /// What an engine knows that was just opened with these charters.
     pub fn of_the_start(charters: Arc<Charters>) -> Self {
-        Self { told: Around { charters, guard: GuardState::Waiting, own_clock: ClockState::default() } }
+        let (own_clock, space) = (ClockState::default(), DiskSpace::default());
+        Self { told: Around { charters, guard: GuardState::Waiting, own_clock, space } }
     }
 
     /// Whether the node may sign, as far as the engine knows.
@@ -39,16 +43,17 @@ impl Surroundings {
 
     /// What the engine must hear before the next input.
     pub fn news(&mut self, around: Around) -> impl Iterator<Item = Input> + use<> {
-        let Around { charters, guard, own_clock } = around;
+        let Around { charters, guard, own_clock, space } = around;
         let told = &mut self.told;
         let guard = (std::mem::replace(&mut told.guard, guard) != guard).then_some(Input::Guard(guard));
         let clock = std::mem::replace(&mut told.own_clock, own_clock) != own_clock;
         let clock = clock.then_some(Input::Clock(own_clock));
+        let space = (std::mem::replace(&mut told.space, space) != space).then_some(Input::Space(space));
         let charters = (!Arc::ptr_eq(&told.charters, &charters)).then(|| {
             told.charters = Arc::clone(&charters);
             Input::Charters(charters)
         });
-        guard.into_iter().chain(clock).chain(charters)
+        guard.into_iter().chain(clock).chain(space).chain(charters)
     }
 }
 
@@ -63,7 +68,8 @@ mod tests {
         let mut surroundings = Surroundings::of_the_start(Arc::clone(&charters));
         let mut news = |charters: &Arc<Charters>, guard, is_confirmed| {
             let own_clock = ClockState { is_confirmed, problem: None };
-            let around = Around { charters: Arc::clone(charters), guard, own_clock };
+            let space = DiskSpace::default();
+            let around = Around { charters: Arc::clone(charters), guard, own_clock, space };
             surroundings
                 .news(around)
                 .map(|input| format!("{input:?}").chars().take(8).collect())

@@ -226,6 +226,7 @@ fn shown(record: &Record) -> String {
         }
         Record::Routing(RoutingHeader::BackfillDone { peer }) => format!("backfilled {peer}"),
         Record::Ceiling(header) => format!("ceiling {}", header.seconds),
+        Record::PutOff(header) => format!("put off of {}", header.peer),
         Record::Judged(header) => format!("judged under {}", header.version),
     }
 }

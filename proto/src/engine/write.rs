@@ -66,6 +66,10 @@ impl Engine {
         if let Some(complaint) = known {
             return Ok(Lodged { complaint, existed: true });
         }
+        let wait = if lodge.external.is_some() { self.fair_use.import_waits(now) } else { 0 };
+        if wait > 0 {
+            return Err(CommandError::ImportWaits { minutes: wait.div_ceil(60_000) });
+        }
         let clock = self.next_clock(HybridClock::default(), now)?;
         let draft = Draft {
             complaint: None,
@@ -260,6 +264,7 @@ impl Engine {
     /// Appends an own entry, which was written for the next leaf. It is signed when the batch is closed.
     fn append_own(&mut self, written: Written, now: u64, batch: &mut Batch) -> Acted {
         let Written { entry, contents, external } = written;
+        self.fair_use.wrote(&entry, contents.iter().map(|content| content.data.len()).sum(), now);
         // Even if this clock is less than the last one: that one was made while the wall clock was far ahead.
         self.clock = entry.clock;
         let (entry_id, complaint, leaf) = (entry.id, entry.complaint, self.next_leaf);

@@ -5,7 +5,7 @@
 //! it is wrong, and the next answer may be right. A deferral ends some time, and only a new answer shows it. An item that the peer did not keep must
 //! come again in any case.
 //!
-//! Must not know where the items are kept, and who sends them again: the engine does.
+//! Must not know where the items are kept. The engine sends them again.
 //!
 //! Invariants:
 //! - an item stays unsettled until the peer takes it, however long that takes;
@@ -20,7 +20,6 @@ use super::outbox::{FrameSummary, SentEntry};
 use crate::base::cursor::Cursor;
 use crate::base::ids::{ComplaintId, EntryId, LedgerIndex};
 use crate::base::limits;
-use crate::base::refusal::RefusalCode;
 use crate::receipt::{ItemOutcome, ItemResult};
 
 /// An item that a peer did not take, as its receipt says.
@@ -34,13 +33,8 @@ pub struct UnsettledItem {
     pub complaint: Option<ComplaintId>,
     /// The peer's refusal code or deferral code.
     pub code: u32,
-}
-
-impl UnsettledItem {
     /// Whether the peer refused it. Otherwise the peer deferred it.
-    pub fn is_refused(&self) -> bool {
-        self.code < RefusalCode::FIRST_DEFERRAL
-    }
+    pub is_refused: bool,
 }
 
 /// The answer of a peer to a frame.
@@ -60,15 +54,15 @@ impl FrameAnswer {
         let mut answer = Self { cursor: frame.cursor, unsettled: Vec::new(), settled: Vec::new() };
         for (sent, result) in frame.entries.iter().zip(results) {
             let SentEntry { id: entry, leaf, complaint, is_owed } = *sent;
-            let code = match result.outcome {
+            let (code, is_refused) = match result.outcome {
                 ItemOutcome::Leaf(_) => {
                     answer.settled.extend(is_owed.then_some(leaf));
                     continue;
                 }
-                ItemOutcome::Refused(code) => code,
-                ItemOutcome::Deferred(deferral) => deferral.code,
+                ItemOutcome::Refused(code) => (code, true),
+                ItemOutcome::Deferred(deferral) => (deferral.code, false),
             };
-            answer.unsettled.push(UnsettledItem { entry, leaf, complaint, code });
+            answer.unsettled.push(UnsettledItem { entry, leaf, complaint, code, is_refused });
         }
         answer
     }
@@ -83,6 +77,8 @@ pub struct Unsettled {
     pub since: u64,
     /// How often the item was sent again.
     pub sent_again: u32,
+    /// Whether the peer ever refused it.
+    pub was_refused: bool,
     /// The time at which the item is sent again, in milliseconds since 1970. `None` while it is on its way.
     due: Option<u64>,
 }
@@ -91,7 +87,8 @@ impl Unsettled {
     /// The item after an answer that came at `at`, in milliseconds since 1970. `old` is the item before.
     pub fn answered(old: Option<&Self>, item: UnsettledItem, at: u64) -> Self {
         let (since, sent_again) = old.map_or((at, 0), |old| (old.since, old.sent_again));
-        Self { item, since, sent_again, due: Some(at.saturating_add(pause_after(sent_again))) }
+        let was_refused = item.is_refused || old.is_some_and(|old| old.was_refused);
+        Self { item, since, sent_again, was_refused, due: Some(at.saturating_add(pause_after(sent_again))) }
     }
 
     /// The item when it is on its way again, for the time with this number, counted from 1.
@@ -135,7 +132,7 @@ mod tests {
     const DAY: u64 = 24 * 60 * MINUTE;
 
     fn item(code: u32) -> UnsettledItem {
-        UnsettledItem { entry: EntryId([7; 32]), leaf: LedgerIndex(3), complaint: None, code }
+        UnsettledItem { entry: EntryId([7; 32]), leaf: LedgerIndex(3), complaint: None, code, is_refused: code < 600 }
     }
 
     #[test]
@@ -176,8 +173,9 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_told_from_a_deferral_by_its_code() {
-        assert!([101, 205, 402, 599].iter().all(|code| item(*code).is_refused()));
-        assert!(![600, 601, 606, 9999].iter().any(|code| item(*code).is_refused()));
+    fn an_item_that_was_refused_once_is_known_to_have_been() {
+        let refused = Unsettled::answered(None, item(205), 0);
+        assert!(refused.was_refused && !Unsettled::answered(None, item(601), 0).was_refused);
+        assert!(Unsettled::answered(Some(&refused.sent_again(1)), item(601), MINUTE).was_refused);
     }
 }

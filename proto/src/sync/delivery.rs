@@ -187,7 +187,7 @@ impl Delivery {
             effects.act(Action::Release(room));
         }
         self.has_moved = true;
-        let refused = answer.unsettled.iter().filter(|item| item.is_refused()).count() as u64;
+        let refused = answer.unsettled.iter().filter(|item| item.is_refused).count() as u64;
         if refused > 0 {
             effects.note(PeerChange::Refused(refused));
         }

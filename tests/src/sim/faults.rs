@@ -36,10 +36,12 @@ pub enum Fault {
     FarReboot,
     /// A node's folder is set back to an older copy.
     Restore,
+    /// A node's disk is nearly full.
+    LowDisk,
 }
 
 impl Fault {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Cut,
         Self::Split(0),
         Self::OneWay,
@@ -55,6 +57,7 @@ impl Fault {
         Self::FarClock,
         Self::FarReboot,
         Self::Restore,
+        Self::LowDisk,
     ];
 
     /// Draws a fault and its duration in milliseconds. Some faults last longer than the time to answer an offer.

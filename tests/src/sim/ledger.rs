@@ -297,6 +297,7 @@ impl Ledger {
             }
             Record::Ceiling(header) => self.ceiling = header.seconds,
             Record::Judged(header) => self.judged = Some(header),
+            Record::PutOff(_) => {}
             Record::Routing(RoutingHeader::Leaf { leaf, routes }) => {
                 self.add_routing(leaf, routes, false);
             }

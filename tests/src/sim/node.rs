@@ -47,8 +47,8 @@ use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::charter::{Charter, Charters};
 use sinergi_proto::complaint::Command;
 use sinergi_proto::engine::{
-    Act, Answer, Around, Batch, BatchNumber, CaseCacheLimits, Engine, EngineConfig, Input, Lodge, OwnClock,
-    Surroundings,
+    Act, Answer, Around, Batch, BatchNumber, CaseCacheLimits, DiskSpace, Engine, EngineConfig, Input, Lodge, OwnClock,
+    PeerQuotas, Surroundings,
 };
 use sinergi_proto::entry::ContentClass;
 use sinergi_proto::entry::content::Content;
@@ -104,6 +104,10 @@ pub struct Node {
     pub clock: WallClock,
     /// The mark of the ledger, which is in another folder than the ledger.
     pub mark: Option<Extent>,
+    /// The room on the disk.
+    pub space: DiskSpace,
+    /// How often the node was started.
+    pub starts: usize,
     /// When the mark was written last.
     marked_at: u64,
     adjacent: BTreeSet<AgencyId>,
@@ -166,6 +170,9 @@ pub struct Node {
     effects: Vec<Effect>,
 }
 
+/// An author's share of a node's disk in a week, in bytes. So small that a run of hours uses it up: it has room for about 250 entries.
+const SHARE: u64 = 384 * 1024;
+
 impl Node {
     /// A node that does not run yet.
     pub fn new(
@@ -184,6 +191,8 @@ impl Node {
             links: BTreeMap::new(),
             clock: WallClock::default(),
             mark: Some(Extent { epoch: Epoch::FIRST, size: 0 }),
+            space: DiskSpace::default(),
+            starts: 0,
             marked_at: 0,
             guard: RollbackGuard::clear(),
             stopped_by: Vec::new(),
@@ -282,6 +291,7 @@ impl Node {
     }
 
     fn open_engine(&mut self) {
+        self.starts += 1;
         let config = EngineConfig {
             own: self.id.clone(),
             federation: FEDERATION.to_owned(),
@@ -290,7 +300,7 @@ impl Node {
             answer_within_millis: ANSWER_WITHIN,
             batch_bytes: node_limits::BATCH_BYTES,
             cases: self.case_cache_limits,
-            quotas: node_limits::PEER_QUOTAS,
+            quotas: PeerQuotas { share_bytes_a_week: SHARE, ..node_limits::PEER_QUOTAS },
         };
         let snapshot = self.ledger.snapshot(&self.id, &self.adjacent);
         self.engine_knows = Surroundings::of_the_start(Arc::clone(&self.charters));
@@ -306,7 +316,7 @@ impl Node {
             State::Down => GuardState::Waiting,
         };
         let own_clock = self.own_clock.state(self.clocks(now));
-        Around { charters: Arc::clone(&self.charters), guard, own_clock }
+        Around { charters: Arc::clone(&self.charters), guard, own_clock, space: self.space }
     }
 
     /// Stops at once. Durable batches stay. `survives` says whether a batch stays that was written but not synced.

@@ -73,7 +73,11 @@ pub enum AlarmKind {
     NoRoute,
     /// The charter has expired, so that new offers are declined after a while.
     CharterExpired,
-    /// A link is held until deferred items are settled.
+    /// The disk is nearly full, or fills up.
+    Disk,
+    /// The entries of an author use up its share of this disk.
+    Share,
+    /// Too many items of a peer wait, so no more of them are kept.
     Deferred,
     /// A peer sends so much that is refused that not all of it is recorded.
     Refused,
@@ -91,7 +95,7 @@ pub enum AlarmKind {
 
 impl AlarmKind {
     /// All kinds that this version raises.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::Audit,
         Self::RivalCharter,
         Self::SetBack,
@@ -111,6 +115,8 @@ impl AlarmKind {
         Self::LedgerMark,
         Self::NoRoute,
         Self::CharterExpired,
+        Self::Disk,
+        Self::Share,
         Self::Deferred,
         Self::Refused,
         Self::Custody,
@@ -169,6 +175,8 @@ impl AlarmKind {
             Self::LedgerMark => ("ledger-mark", State, Warning),
             Self::NoRoute => ("no-route", State, Warning),
             Self::CharterExpired => ("charter-expired", State, Warning),
+            Self::Disk => ("disk", State, Warning),
+            Self::Share => ("share", State, Warning),
             Self::Deferred => ("deferred", State, Warning),
             Self::Refused => ("refused", State, Warning),
             Self::Custody => ("custody", Event, Notice),

@@ -136,7 +136,7 @@ impl Runner<'_> {
         let peer = self.peer.agency.clone();
         let submission = match record {
             SideRecord::Receipt { at, answer, ack } => {
-                for UnsettledItem { entry, code, .. } in answer.unsettled.iter().filter(|item| item.is_refused()) {
+                for UnsettledItem { entry, code, .. } in answer.unsettled.iter().filter(|item| item.is_refused) {
                     tracing::warn!(%peer, ?entry, code, "the peer refused an entry, which is sent again; see `sinergi refused list`");
                 }
                 Submission::Receipt(ReceiptHeader::of(peer, at, answer), ack.encode_to_vec())

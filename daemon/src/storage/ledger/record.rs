@@ -94,6 +94,8 @@ pub enum RecordKind {
     Ceiling,
     /// How far the complaints were judged again under a newer charter.
     Judged,
+    /// Items of a peer were put off.
+    PutOff,
     /// A kind of a newer program.
     Unknown(u8),
 }
@@ -120,6 +122,7 @@ impl RecordKind {
             Self::Signature => 11,
             Self::Ceiling => 12,
             Self::Judged => 13,
+            Self::PutOff => 14,
             Self::Unknown(code) => code,
         }
     }
@@ -140,6 +143,7 @@ impl RecordKind {
             11 => Self::Signature,
             12 => Self::Ceiling,
             13 => Self::Judged,
+            14 => Self::PutOff,
             other => Self::Unknown(other),
         }
     }

@@ -96,6 +96,11 @@ pub(super) fn receipts_from(peer: &AgencyId, cursor: Cursor) -> Vec<u8> {
     key
 }
 
+/// The key of a receipt for a leaf that was sent out of order: the peer that gave it, the leaf, and its record.
+pub(super) fn receipt_of_leaf(peer: &AgencyId, leaf: LedgerIndex, position: Position) -> Vec<u8> {
+    [unsettled(peer, leaf).as_slice(), &position.to_bits().to_be_bytes()].concat()
+}
+
 /// The common prefix of the keys of a peer.
 pub(super) fn of_peer(peer: &AgencyId) -> Vec<u8> {
     [peer.as_str().as_bytes(), &[0]].concat()

@@ -8,7 +8,7 @@ use super::tree::{Health, Tree, guarded};
 use super::{Store, StoreError};
 
 /// Layout of keys and values. A store of another layout is rebuilt.
-const LAYOUT: u64 = 7;
+const LAYOUT: u64 = 8;
 /// How often sled's flusher runs: its garbage collection happens only there.
 const FLUSH_EVERY_MILLIS: u64 = 500;
 
@@ -67,6 +67,7 @@ fn open_trees(dir: &Path, cache_bytes: u64) -> Result<Store, StoreError> {
         external: tree("external")?,
         peer: tree("peer")?,
         receipt: tree("receipt")?,
+        receipt_of_leaf: tree("receipt_of_leaf")?,
         refused: tree("refused")?,
         unsettled: tree("unsettled")?,
         send_again: tree("send_again")?,

@@ -251,6 +251,18 @@ impl Store {
         Ok(found)
     }
 
+    /// The records of a peer's receipts for a leaf that was sent out of order, oldest first, at most `most`.
+    pub fn receipts_of_leaf(
+        &self,
+        peer: &AgencyId,
+        leaf: LedgerIndex,
+        most: usize,
+    ) -> Result<Vec<Position>, StoreError> {
+        let malformed = || StoreError::Malformed { tree: "receipt_of_leaf" };
+        let keys = self.receipt_of_leaf.scan_prefix(keys::unsettled(peer, leaf)).keys().take(most);
+        keys.map(|key| keys::receipt_position(&key?).ok_or_else(malformed)).collect()
+    }
+
     /// The entry with the highest place that an agency other than this one has signed.
     pub fn newest_of(&self, author: &AgencyId) -> Result<Option<ForeignEntry>, StoreError> {
         self.newest(b'n', author)

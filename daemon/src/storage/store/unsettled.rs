@@ -2,8 +2,11 @@
 //!
 //! Two trees: `unsettled` has a row for each item, and `send_again` a key for each item that is not on its way, in the order of the times.
 //!
-//! Invariant: applying the same changes twice gives the same rows. The last change of an item decides, except for the time of the first answer, which
-//! the row has already when a change is applied again.
+//! Invariants:
+//! - applying the same changes twice gives the same rows. The last change of an item decides, except for the time of the first answer, which the row has
+//!   already when a change is applied again;
+//! - each key of `send_again` is that of a row, also after a crash between two writes: the key of the old time goes first, then the row changes, then the
+//!   key of the new time comes.
 
 use sinergi_proto::base::ids::{AgencyId, LedgerIndex};
 use sinergi_proto::engine::ReceiptHeader;
@@ -54,13 +57,13 @@ impl Store {
         // A clock that was wrong may have given later times. They are the latest ones.
         let late = self.send_again.range(after(now)..=after(u64::MAX)).keys().rev();
         let mut found = Vec::new();
-        for key in due.chain(late).take(most) {
+        for key in due.chain(late) {
             let leaf = keys::last_leaf(&key?).ok_or_else(malformed)?;
-            let Some(row) = self.unsettled_row(&keys::unsettled(peer, leaf))? else { continue };
-            if !row.is_due(now) {
-                break;
+            let row = self.unsettled_row(&keys::unsettled(peer, leaf))?;
+            match row.filter(|row| row.is_due(now)) {
+                Some(row) if found.len() < most => found.push(row),
+                _ => break,
             }
-            found.push(row);
         }
         Ok(found)
     }
@@ -81,8 +84,10 @@ impl Store {
                     }
                 }
                 UnsettledChange::Settled(peer, leaf) => {
-                    if let Some(old) = self.unsettled.remove(keys::unsettled(peer, *leaf))? {
-                        self.unplan(peer, &parse(&old)?)?;
+                    let key = keys::unsettled(peer, *leaf);
+                    if let Some(old) = self.unsettled_row(&key)? {
+                        self.unplan(peer, &old)?;
+                        self.unsettled.remove(&key)?;
                     }
                 }
             }
@@ -94,8 +99,8 @@ impl Store {
         let Answered { peer, item, at, record: (position, number) } = answered;
         let key = keys::unsettled(peer, item.leaf);
         let old = self.unsettled_row(&key)?;
-        // A refusal that is repeated is listed once.
-        if item.is_refused() && old.is_none_or(|old| old.item.code != item.code) {
+        // An item that is refused again and again is listed once.
+        if item.is_refused && old.is_none_or(|old| !old.was_refused) {
             let (peer, entry, detail) = (peer.clone(), item.entry.0, String::new());
             let row = RefusedRow { peer, by_us: false, entry, code: item.code, detail, at: *at };
             let is_new = self.refused.insert(keys::refused(*position, *number), encode(&row))?.is_none();
@@ -111,14 +116,14 @@ impl Store {
         old: Option<&Unsettled>,
         new: Unsettled,
     ) -> Result<(), StoreError> {
+        if let Some(old) = old.filter(|old| old.due() != new.due()) {
+            self.unplan(peer, old)?;
+        }
         self.unsettled.insert(key, encode(&new))?;
         if let Some(due) = new.due() {
             self.send_again.insert(keys::send_again(peer, due, new.item.leaf), &[])?;
         }
-        match old.filter(|old| old.due() != new.due()) {
-            Some(old) => self.unplan(peer, old),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     /// Removes the time at which an item is sent again.
@@ -149,7 +154,8 @@ mod tests {
     const MINUTE: u64 = 60_000;
 
     fn item(leaf: u64, code: u32) -> UnsettledItem {
-        UnsettledItem { entry: EntryId([leaf as u8; 32]), leaf: LedgerIndex(leaf), complaint: None, code }
+        let (entry, leaf) = (EntryId([leaf as u8; 32]), LedgerIndex(leaf));
+        UnsettledItem { entry, leaf, complaint: None, code, is_refused: code < 600 }
     }
 
     fn receipt(at: u64, unsettled: Vec<UnsettledItem>, settled: Vec<u64>) -> ReceiptHeader {
@@ -201,5 +207,21 @@ mod tests {
         let late = receipt(1_000_000 * MINUTE, vec![item(5, 601)], vec![]);
         write(&store, &mut counts, |changes| changes.answered(&late, position(512)));
         assert_eq!(due(&store, MINUTE), [5], "the clock was wrong when the answer came");
+    }
+
+    #[test]
+    fn receipts_for_leaves_that_were_sent_out_of_order_are_found_by_their_leaf() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (store, _) = open(folder.path(), 1 << 20).expect("a store");
+        let position = |offset| Position { segment: 1, offset };
+        write(&store, &mut Counts::default(), |changes| {
+            for (leaf, offset) in [(3, 128), (3, 64), (4, 256)] {
+                changes.receipt_of_leaf(&ksp(), LedgerIndex(leaf), position(offset));
+            }
+        });
+        let found = |leaf, most| store.receipts_of_leaf(&ksp(), LedgerIndex(leaf), most).expect("readable");
+        assert_eq!(found(3, 9), [position(64), position(128)]);
+        assert_eq!(found(3, 1), [position(64)]);
+        assert_eq!((found(4, 9), found(5, 9)), (vec![position(256)], vec![]));
     }
 }

@@ -36,6 +36,7 @@ pub struct Changes {
     checkpoint_records: BTreeMap<(u8, AgencyId), Position>,
     newest: BTreeMap<(u8, AgencyId), ForeignEntry>,
     receipts: Vec<Vec<u8>>,
+    receipts_of_leaves: Vec<Vec<u8>>,
     refused: Vec<([u8; 12], RefusedRow)>,
     unsettled: Vec<UnsettledChange>,
     deferred: BTreeMap<[u8; 32], Option<Position>>,
@@ -91,6 +92,11 @@ impl Changes {
     /// Notes that the record at `position` holds a peer's receipt up to this cursor.
     pub fn receipt(&mut self, peer: &AgencyId, cursor: Cursor, position: Position) {
         self.receipts.push(keys::receipt(peer, cursor, position));
+    }
+
+    /// Notes that the record at `position` holds a peer's receipt for this leaf, which was sent out of order.
+    pub fn receipt_of_leaf(&mut self, peer: &AgencyId, leaf: LedgerIndex, position: Position) {
+        self.receipts_of_leaves.push(keys::receipt_of_leaf(peer, leaf, position));
     }
 
     /// Notes that the entry with this place in another agency's ledger is at this leaf.
@@ -257,6 +263,9 @@ impl Store {
         }
         for key in &changes.receipts {
             self.receipt.insert(key, &[])?;
+        }
+        for key in &changes.receipts_of_leaves {
+            self.receipt_of_leaf.insert(key, &[])?;
         }
         for ((tag, agency), found) in &changes.newest {
             if self.newest(*tag, agency)?.is_none_or(|old| found.is_after(&old)) {

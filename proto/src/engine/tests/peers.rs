@@ -17,8 +17,14 @@ fn a_known_entry_is_answered_from_the_ledger_and_written_once() {
     let lodged = federation.node("kota-bandung").lodges();
     assert_eq!(node.deliver("kota-bandung", vec![item(&lodged), item(&lodged)]), [LEAF_0, LEAF_0]);
     assert_eq!(node.apply(), ["leaf Lodged -> ", "cursor of kota-bandung"]);
-    assert_eq!(node.deliver("kota-bandung", vec![item(&lodged)]), [LEAF_0]);
+    for _ in 0..3 {
+        assert_eq!(node.deliver("kota-bandung", vec![item(&lodged)]), [LEAF_0]);
+        assert_eq!(node.apply(), [""; 0], "frames that bring nothing new leave no record");
+    }
+    node.give(Input::Tick);
     assert_eq!(node.apply(), ["cursor of kota-bandung"]);
+    node.give(Input::Tick);
+    assert_eq!(node.apply(), [""; 0]);
 }
 
 #[test]
@@ -88,13 +94,15 @@ fn nothing_of_an_unsigned_copy_is_kept_and_a_good_copy_of_another_peer_is_admitt
         assert_eq!(node.results("kota-bandung", vec![received]), [result]);
         assert_eq!(node.batch.warnings, warnings);
         assert!(node.batch.touched.is_empty());
-        assert_eq!(node.apply(), ["cursor of kota-bandung"]);
+        let is_first = copy == &spoiled && node.batch.records.len() == 2;
+        // Once an hour it is recorded that something was not kept.
+        assert_eq!(node.apply().is_empty(), !is_first);
     }
     assert!(node.engine.deferred().is_empty());
     assert_ne!(unsigned(&spoiled), unsigned(&bare), "the answer names the copy");
     let good = wire::Item { signed_entry: lodged.signed().bytes, ..Default::default() };
     assert_eq!(node.deliver("ksp", vec![checked_item(good, &federation.charters)]), [LEAF_0]);
-    assert_eq!(node.apply(), ["leaf Lodged -> ", "cursor of ksp"]);
+    assert_eq!(node.apply(), ["leaf Lodged -> ", "cursor of kota-bandung", "cursor of ksp"]);
 }
 
 #[test]
@@ -124,7 +132,7 @@ fn a_deferred_item_that_turns_out_to_be_unsigned_is_dropped_without_a_refusal() 
     let mut written = node.apply();
     // The items are checked in the order of their hashes.
     written.sort();
-    assert_eq!(written, ["deferred done", "deferred done", "leaf Lodged -> "]);
+    assert_eq!(written, ["deferred done", "deferred done", "leaf Lodged -> ", "put off of kota-bandung"]);
     assert!(node.engine.deferred().is_empty());
 }
 
@@ -250,10 +258,10 @@ fn a_late_content_is_taken_once_and_goes_on_to_the_agencies_that_may_have_it() {
     assert_eq!(node.batch.records[node.batch.records.len() - 3..].iter().map(shown).collect::<Vec<_>>(), late);
     let on_its_way = node.close();
     node.deliver("kota-bandung", vec![with_text()]);
-    assert_eq!(node.batch.records.iter().map(shown).collect::<Vec<_>>(), ["cursor of kota-bandung"], "not applied yet");
+    assert!(node.batch.records.is_empty(), "not applied yet");
     node.apply_batch(on_its_way.0.expect("a batch"), on_its_way.1);
     node.deliver("kota-bandung", vec![with_text()]);
-    assert_eq!(node.apply(), ["cursor of kota-bandung", "cursor of kota-bandung"]);
+    assert_eq!(node.apply(), [""; 0]);
 }
 
 #[test]
@@ -279,7 +287,79 @@ fn refused_items_over_the_quota_get_no_record() {
     let outcome = ItemOutcome::Refused(RefusalCode::UnknownKey.number());
     assert_eq!(node.deliver("kota-bandung", vec![refused(most)]), [outcome]);
     assert_eq!(node.batch.warnings, [Warning::RefusedUnkept(agency("kota-bandung"), 1)]);
-    assert_eq!(node.apply(), ["cursor of kota-bandung"]);
+    assert_eq!(node.apply(), [""; 0]);
+}
+
+/// The outcome of an item that is put off.
+const PUT_OFF: ItemOutcome = ItemOutcome::Deferred(Deferral { code: 606, kept: false, copy: None });
+
+#[test]
+fn entries_over_their_author_s_share_are_put_off_and_others_are_taken() {
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung", "ksp"]);
+    let large = vec![content(&"x".repeat(limits::CONTENT_BYTES)).to_wire()];
+    let lodged = |number: u64| {
+        let text = content(&"x".repeat(limits::CONTENT_BYTES));
+        federation.node("kota-bandung").lodges().committing(&text, ContentClass::Public).at_leaf(number)
+    };
+    let with_text = |number: u64| received(lodged(number).signed().bytes, large.clone());
+    let fit = QUOTAS.share_bytes_a_week / limits::CONTENT_BYTES as u64;
+    let mut outcomes = Vec::new();
+    for number in 0..=fit {
+        outcomes.extend(node.deliver("kota-bandung", vec![with_text(number)]));
+    }
+    let put_off = outcomes.iter().filter(|outcome| **outcome == PUT_OFF).count();
+    assert!((1..4).contains(&put_off), "{put_off} of {fit}");
+    assert_eq!(outcomes.last(), Some(&PUT_OFF));
+    let share = Some(QUOTAS.share_bytes_a_week);
+    assert_eq!(node.batch.warnings, [Warning::OverShare(agency("kota-bandung"), share)], "once");
+    let of_another = federation.node("ksp").lodges();
+    assert!(matches!(node.deliver("kota-bandung", vec![item(&of_another)])[..], [ItemOutcome::Leaf(_)]));
+    node.apply();
+    node.now += 2 * crate::fixture::DAY;
+    assert!(matches!(node.deliver("kota-bandung", vec![with_text(fit)])[..], [ItemOutcome::Leaf(_)]));
+    node.apply();
+    node.give(Input::Tick);
+    assert_eq!(node.batch.warnings, [Warning::OverShare(agency("kota-bandung"), None)]);
+}
+
+#[test]
+fn while_the_disk_is_nearly_full_nothing_of_peers_is_kept_and_own_work_goes_on() {
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
+    let text = content("jalan rusak");
+    let known = federation.node("kota-bandung").lodges().committing(&text, ContentClass::Public);
+    node.deliver("kota-bandung", vec![item(&known)]);
+    node.apply();
+    node.give(Input::Space(DiskSpace { free: 1 << 40, is_low: true }));
+    let new = federation.node("kota-bandung").lodges().at_leaf(1);
+    let waits = federation.node("kota-bandung").lodges().at_leaf(2).at(START + 6 * MINUTE);
+    let late = received(known.signed().bytes, vec![text.to_wire()]);
+    let outcomes = node.deliver("kota-bandung", vec![item(&new), item(&waits), late, item(&known)]);
+    assert_eq!(outcomes, [PUT_OFF, PUT_OFF, PUT_OFF, LEAF_0]);
+    node.lodge("Jalan berlubang", None, None).expect("own work goes on");
+    let own = ["content of 1", "leaf Lodged -> ", "signature of 1"];
+    assert_eq!(node.apply(), [&["put off of kota-bandung", "cursor of kota-bandung"], &own[..]].concat());
+    node.give(Input::Space(DiskSpace { free: 1 << 40, is_low: false }));
+    let late = received(known.signed().bytes, vec![text.to_wire()]);
+    let outcomes = node.deliver("kota-bandung", vec![item(&new), item(&waits), late]);
+    assert!(!outcomes.contains(&PUT_OFF), "{outcomes:?}");
+}
+
+#[test]
+fn a_deferred_item_over_its_author_s_share_stays_deferred_until_there_is_room() {
+    let (federation, mut node) = TestNode::ready("prov-jabar", &["kota-bandung"]);
+    let case = federation.case_at("kota-bandung");
+    let offer = federation.node("kota-bandung").forwards(&case).to("prov-jabar");
+    node.deliver("kota-bandung", vec![item(&offer)]);
+    node.deliver("kota-bandung", vec![item(&federation.node("kota-bandung").lodges())]);
+    let (number, batch) = node.close();
+    node.give(Input::Space(DiskSpace { free: 0, is_low: true }));
+    node.apply_batch(number.expect("a batch"), batch);
+    node.apply();
+    assert_eq!(node.engine.deferred().len(), 1);
+    node.give(Input::Space(DiskSpace::default()));
+    node.give(Input::Tick);
+    assert!(node.apply().contains(&"leaf Forwarded -> ".to_owned()));
+    assert!(node.engine.deferred().is_empty());
 }
 
 #[test]
@@ -313,7 +393,7 @@ fn an_item_that_a_peer_did_not_take_is_sent_again_until_it_is_taken() {
     let lodged = node.lodge("Jalan berlubang", None, Some("prov-jabar")).expect("lodged");
     node.apply();
     let (leaf, complaint) = (LedgerIndex(1), Some(lodged.complaint));
-    let item = UnsettledItem { entry: EntryId([7; 32]), leaf, complaint, code: 205 };
+    let item = UnsettledItem { entry: EntryId([7; 32]), leaf, complaint, code: 205, is_refused: true };
     let receipt = |at, unsettled, settled| {
         let cursor = Cursor::end(Epoch::FIRST, LedgerIndex(2), 0);
         Input::Receipt(ReceiptHeader { at, peer: agency("prov-jabar"), cursor, unsettled, settled }, Vec::new())

@@ -40,7 +40,7 @@ pub struct SentEntry {
     pub leaf: LedgerIndex,
     /// Its complaint. `None` for an entry of a node.
     pub complaint: Option<ComplaintId>,
-    /// Whether it is sent out of order as well: again, or before the leaf for which it is owed.
+    /// Whether it is also sent out of order: again, as history, or because of a late content.
     pub is_owed: bool,
 }
 

@@ -150,7 +150,13 @@ fn items_that_the_peer_does_not_take_are_reported_and_the_line_goes_on() {
         stored(3, ItemOutcome::Deferred(kept)),
     ];
     let outputs = sender.handle(SenderEvent::Acknowledged { cursor: cursor(3), results });
-    let item = |entry, code| UnsettledItem { entry: EntryId([entry; 32]), leaf: LedgerIndex(2), complaint: None, code };
+    let item = |entry, code| UnsettledItem {
+        entry: EntryId([entry; 32]),
+        leaf: LedgerIndex(2),
+        complaint: None,
+        code,
+        is_refused: code < 600,
+    };
     let unsettled = vec![item(1, 202), item(3, 601)];
     assert_eq!(outputs, [SenderOutput::Store(FrameAnswer { cursor: cursor(3), unsettled, settled: vec![] })]);
     assert_eq!(sender.acknowledged_cursor(), cursor(3));

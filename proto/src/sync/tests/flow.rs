@@ -191,7 +191,7 @@ fn a_new_leaf_is_read_and_sent_and_its_receipt_is_stored() {
     let after = Some(cursor(10).to_wire());
     assert_eq!(side.says(), [Kind::Deliver(wire::Deliver { after, ..prepared(11, &[1]).frame })]);
     assert_eq!(side.hears(Kind::Ack(ack(11))), [start(6, Job::CheckAck(ack(11)))]);
-    let item = UnsettledItem { entry: entry(1), leaf: LedgerIndex(10), complaint: None, code: 202 };
+    let item = UnsettledItem { entry: entry(1), leaf: LedgerIndex(10), complaint: None, code: 202, is_refused: true };
     let answer = FrameAnswer { cursor: cursor(11), unsettled: vec![item], settled: Vec::new() };
     let results = vec![ItemResult::without_contents(entry(1), ItemOutcome::Refused(202))];
     let expected = [

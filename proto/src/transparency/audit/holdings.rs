@@ -13,6 +13,7 @@ use super::{ReceiptRef, Scope};
 use crate::base::clock::HybridClock;
 use crate::base::cursor::Cursor;
 use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use crate::base::limits;
 use crate::charter::Charters;
 use crate::entry::{Body, CaseAct, CustodyAct, Entry, Place};
 use crate::receipt::{ItemOutcome, Receipt, receipt_id};
@@ -66,6 +67,8 @@ pub struct Holdings {
     pub(super) arrived: BTreeMap<EntryId, LedgerIndex>,
     /// The figures about held complaints that the agency published.
     pub(super) published: Vec<Publication>,
+    /// The newest time at which the auditor put items of the agency off, in milliseconds since 1970. Until they come again, it lacks them.
+    put_off: Option<u64>,
     /// Entries that some peer delivered and the auditor refused or deferred.
     pub(super) turned_away: BTreeSet<EntryId>,
 }
@@ -152,6 +155,7 @@ impl Holdings {
             answered: BTreeSet::new(),
             arrived: BTreeMap::new(),
             published: Vec::new(),
+            put_off: None,
             turned_away: BTreeSet::new(),
         }
     }
@@ -221,6 +225,23 @@ impl Holdings {
     /// Adds an entry that was delivered to the auditor, and that the auditor refused or deferred.
     pub fn add_turned_away(&mut self, entry: EntryId) {
         self.turned_away.insert(entry);
+    }
+
+    /// Notes that the auditor put items of a peer off at `at`, in milliseconds since 1970.
+    pub fn add_put_off(&mut self, peer: &AgencyId, at: u64) {
+        if *peer == self.assignment.agency {
+            self.put_off = self.put_off.max(Some(at));
+        }
+    }
+
+    /// Whether the auditor may lack entries that it put off itself. The agency sends them again within the longest pause. A time that is ahead is of a
+    /// clock that was wrong.
+    ///
+    /// `shown_at` is the time that the agency cosigned in this audit, in seconds since 1970. The own clock may be ahead.
+    pub(super) fn may_lack_entries(&self, shown_at: Option<u64>) -> bool {
+        let pause = 2 * limits::SEND_AGAIN_WITHIN.as_millis() as u64;
+        let shown_at = shown_at.map_or(u64::MAX, |seconds| seconds.saturating_mul(1000));
+        self.put_off.is_some_and(|at| self.assignment.now.min(shown_at) < at.saturating_add(pause))
     }
 
     /// The leaves that the agency named for an entry, with the receipts.

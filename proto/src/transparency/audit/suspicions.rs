@@ -9,8 +9,9 @@ use prost::Message;
 
 use super::holdings::{Holdings, Linked, Publication};
 use super::shown::Shown;
-use super::{ReceiptRef, Records};
+use super::{FINDINGS_OF_A_KIND, ReceiptRef, Records};
 use crate::admission::signing_key;
+use crate::base::cursor::Cursor;
 use crate::base::ids::{ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::base::limits;
 use crate::charter::{Charter, Charters};
@@ -180,12 +181,19 @@ impl<R: Records> Suspicions<'_, R> {
         Ok(found)
     }
 
+    /// Whether the auditor may lack entries by its own fault.
+    fn may_lack_entries(&self) -> bool {
+        self.holdings.may_lack_entries(self.shown.newest().and_then(|tree| tree.checkpoint.seconds))
+    }
+
     /// Entries that the agency refused, or deferred for a long time, and never took.
     fn untaken(&self) -> Found<R> {
-        let mut found = Vec::new();
+        let (mut found, mut refusals, mut deferrals) = (Vec::new(), 0, 0);
         for (id, leaf, answers) in self.holdings.never_taken() {
             let entry = || self.records.entry(leaf);
-            if let Some(refused) = answers.refused {
+            // Each quotes all ancestors, and a liar may refuse everything.
+            if let Some(refused) = answers.refused.filter(|_| refusals < FINDINGS_OF_A_KIND) {
+                refusals += 1;
                 let ancestors = match self.holdings.entries.get(id) {
                     Some(linked) => self.in_order(&self.past(linked))?,
                     None => Vec::new(),
@@ -195,10 +203,12 @@ impl<R: Records> Suspicions<'_, R> {
             }
             if let Some([(first, began), (last, ended)]) = answers.deferred
                 && ended.saturating_sub(began) >= limits::DEFERRED_TOO_LONG.as_millis() as u64
+                && deferrals < FINDINGS_OF_A_KIND
             {
+                deferrals += 1;
                 let parents = self.holdings.entries.get(id).map(|linked| linked.parents.as_slice()).unwrap_or_default();
                 let taken =
-                    parents.iter().filter_map(|parent| Some((parent, self.holdings.receipts_for(parent).last()?)));
+                    parents.iter().filter_map(|parent| Some((parent, self.holdings.receipts_for(parent).next()?)));
                 let receipts = taken.map(|(parent, (_, receipt))| self.item_receipt(*receipt, parent));
                 let parents = receipts.filter_map(Result::transpose).collect::<Result<_, _>>()?;
                 let (first, last) = (self.item_receipt(first, id)?, self.item_receipt(last, id)?);
@@ -263,7 +273,8 @@ impl<R: Records> Suspicions<'_, R> {
     /// Entries that the auditor lacks, although the agency has sent later leaves.
     fn withheld(&self) -> Vec<Finding> {
         let received = self.holdings.assignment.received;
-        let Some(received) = received.filter(|cursor| Some(cursor.epoch) == self.shown.epoch()) else {
+        let is_whole = |cursor: &Cursor| Some(cursor.epoch) == self.shown.epoch() && !self.may_lack_entries();
+        let Some(received) = received.filter(is_whole) else {
             return Vec::new();
         };
         let lacked = self.shown.whole.iter().filter_map(|(id, (index, signed))| {
@@ -349,7 +360,8 @@ impl<R: Records> Suspicions<'_, R> {
         for publication in &self.holdings.published {
             // An entry before the publication that has not arrived here could have ended a complaint or given it away.
             let received = self.holdings.assignment.received;
-            let has_all = received.is_some_and(|had| had.epoch == publication.epoch && had.index.0 >= publication.size);
+            let has_all = received.is_some_and(|had| had.epoch == publication.epoch && had.index.0 >= publication.size)
+                && !self.may_lack_entries();
             if !has_all {
                 continue;
             }

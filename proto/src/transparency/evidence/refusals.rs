@@ -13,11 +13,12 @@ use super::parts::{Judge, NotProven, complaint_text, named, no_contradiction};
 use super::{Finding, Statement};
 use crate::admission::{Verdict, admit, check_shown, signing_key};
 use crate::base::clock::rfc3339 as time;
-use crate::base::ids::{AgencyId, EntryId, Epoch};
+use crate::base::ids::{AgencyId, EntryId};
 use crate::base::limits;
 use crate::base::refusal::{DeferralCode, RefusalCode};
 use crate::entry::Entry;
 use crate::receipt::{Deferral, ItemOutcome, Receipt};
+use crate::tlog::checkpoint::Checkpoint;
 use crate::wire;
 
 /// Judges `refused_wrongly`: the accused refused an entry, and the rules do not refuse it.
@@ -55,7 +56,7 @@ fn check_rules(judge: &Judge<'_>, entry: &Entry, ancestors: &[Vec<u8>]) -> Resul
     };
     signing_key(entry, judge.charters).map(drop).or_else(unless_refused)?;
     check_shown(entry, judge.charters).or_else(unless_refused)?;
-    let charter = judge.charters.named(&entry.charter).ok_or_else(|| no_contradiction("its charter is not here"))?;
+    let charter = judge.charters.named(&entry.charter).ok_or_else(|| no_contradiction("it names another charter"))?;
     let past = judge.past_of(entry, ancestors)?;
     let complaint = if past.is_empty() { None } else { Some(fold(judge, &past)?) };
     if complaint.as_ref().is_some_and(|complaint| Some(complaint.id()) != entry.complaint) {
@@ -80,8 +81,11 @@ pub(super) fn deferred(
         let seconds = checkpoint.seconds.ok_or_else(|| no_contradiction("the receipt proves no time"))?;
         Ok((receipt, deferral, checkpoint, seconds))
     };
-    let (_, _, _, began) = answer(&deferred.first)?;
-    let (last, deferral, checkpoint, seconds) = answer(&deferred.last)?;
+    let (_, _, then, began) = answer(&deferred.first)?;
+    let (_, deferral, checkpoint, seconds) = answer(&deferred.last)?;
+    if then.epoch != checkpoint.epoch {
+        return Err(no_contradiction("its ledger has begun a new epoch since"));
+    }
     if seconds < began.saturating_add(limits::DEFERRED_TOO_LONG.as_secs()) {
         let days = limits::DEFERRED_TOO_LONG.as_secs() / (24 * 3600);
         return Err(no_contradiction(format!("it was deferred for less than {days} days")));
@@ -89,18 +93,15 @@ pub(super) fn deferred(
     let refuted = match DeferralCode::ALL.iter().find(|code| code.number() == deferral.code) {
         Some(DeferralCode::MissingParent) => {
             for parent in &entry.parents {
-                check_taken(judge, accused, parent, &deferred.parents, checkpoint.epoch)?;
+                check_taken(judge, accused, parent, &deferred.parents, &then)?;
             }
-            "it had acknowledged all parents of the entry".to_owned()
-        }
-        Some(DeferralCode::MissingCharter) if last.charter_version >= entry.charter.version => {
-            format!("it went by charter version {}", last.charter_version)
+            "its ledger had all parents of the entry before the first of these answers"
         }
         Some(DeferralCode::ClockAhead) if seconds.saturating_mul(1000) >= entry.clock.millis() => {
-            "its own clock had passed the entry's".to_owned()
+            "its own clock had passed the entry's"
         }
         Some(DeferralCode::Unsigned) if is_of_this_copy(&deferral, &deferred.entry) => {
-            "this copy of the entry is signed".to_owned()
+            "this copy of the entry is signed"
         }
         _ => return Err(no_contradiction(format!("nothing refutes the reason with code {}", deferral.code))),
     };
@@ -116,21 +117,22 @@ pub(super) fn deferred(
     Ok(Statement::of(accused, Finding::Unresponsive, Subject::Entry(entry.id), complaint, text))
 }
 
-/// Checks that one of these receipts names a leaf for an entry, in this epoch.
+/// Checks that one of these receipts names a leaf for an entry in the tree `then`.
 fn check_taken(
     judge: &Judge<'_>,
     accused: &AgencyId,
     entry: &EntryId,
     receipts: &[wire::ItemReceipt],
-    epoch: Epoch,
+    then: &Checkpoint,
 ) -> Result<(), NotProven> {
     for shown in receipts {
         let receipt = judge.item_receipt(Some(shown), accused)?;
-        if receipt.leaves().any(|(id, _)| id == *entry) && judge.checkpoint_in(&receipt)?.epoch == epoch {
+        let was_there = receipt.leaves().any(|(id, leaf)| id == *entry && leaf.0 < then.size);
+        if was_there && judge.checkpoint_in(&receipt)?.epoch == then.epoch {
             return Ok(());
         }
     }
-    Err(no_contradiction(format!("nothing shows that it has the parent {entry}")))
+    Err(no_contradiction(format!("nothing shows that it had the parent {entry} then")))
 }
 
 fn is_of_this_copy(deferral: &Deferral, signed: &[u8]) -> bool {

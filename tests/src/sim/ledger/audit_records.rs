@@ -37,6 +37,8 @@ pub enum AuditRecord {
     },
     /// An entry that a peer delivered and this node refused or deferred.
     TurnedAway(EntryId),
+    /// Items of a peer were put off at this time, in milliseconds since 1970.
+    PutOff(AgencyId, u64),
 }
 
 impl AuditRecord {
@@ -50,6 +52,7 @@ impl AuditRecord {
             Record::Seen { header, note } => Some(Self::Seen { agency: header.peer.clone(), note: note.clone() }),
             Record::Refused { header, .. } => Some(Self::TurnedAway(header.entry)),
             Record::Deferred { header, .. } => Some(Self::TurnedAway(header.entry)),
+            Record::PutOff(header) => Some(Self::PutOff(header.peer.clone(), header.at)),
             Record::Content { .. }
             | Record::Signature { .. }
             | Record::Cursor(_)
@@ -74,6 +77,7 @@ impl Ledger {
                 AuditRecord::Receipt { peer, at, ack } => holdings.add_receipt(peer, ack, ReceiptRef(number), *at),
                 AuditRecord::Seen { agency, note } => holdings.add_checkpoint(agency, note),
                 AuditRecord::TurnedAway(entry) => holdings.add_turned_away(*entry),
+                AuditRecord::PutOff(peer, at) => holdings.add_put_off(peer, *at),
             }
         }
         holdings
@@ -91,7 +95,7 @@ impl Records for Ledger {
         let number = usize::try_from(receipt.0).expect("a ledger in memory fits into usize");
         match &self.audit_records[number] {
             AuditRecord::Receipt { ack, .. } => Ok(ack.to_vec()),
-            AuditRecord::Leaf(_) | AuditRecord::Seen { .. } | AuditRecord::TurnedAway(_) => {
+            AuditRecord::Leaf(_) | AuditRecord::Seen { .. } | AuditRecord::TurnedAway(_) | AuditRecord::PutOff(..) => {
                 panic!("record {number} is not a receipt")
             }
         }

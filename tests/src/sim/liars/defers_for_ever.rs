@@ -13,7 +13,7 @@ use crate::sim::node::Node;
 
 pub(super) const KIND: LieKind = LieKind {
     name: "defers_for_ever",
-    // An audit states it after a week, see `transparency::audit::tests::refusals`. No run is so long.
+    // After a week an audit states a deferral whose reason does not hold, see `transparency::audit::tests::refusals`. No run is so long.
     detection: Detection::Harmless,
     can_tell: any_agency,
     passes_everything_on: true,
@@ -51,7 +51,7 @@ impl Lie for Defers {
                     let is_deferred = matches!(result.outcome, ItemOutcome::Deferred(_)) && is_chosen(&result.entry);
                     if is_deferred && !of_liar.clone().any(|((_, unsettled), _)| *unsettled == leaf) {
                         let what = format!("{} takes {} for delivered to {}", node.id, result.entry, liar.id);
-                        return Err(("what_was_not_taken_is_owed", what));
+                        return Err(("an_item_that_was_not_taken_is_owed", what));
                     }
                 }
             }

@@ -10,14 +10,15 @@ pub(super) const KIND: LieKind = LieKind {
     name: "floods_with_complaints",
     detection: Detection::Harmless,
     can_tell: any_agency,
-    passes_everything_on: true,
+    // What is over its share does not arrive.
+    passes_everything_on: false,
     begin: || Box::new(Floods::default()),
 };
 
 /// Number of lodged complaints.
-const LODGED: u32 = 150;
-/// Number of the liar's entries that is more than a fair share of an honest node's ledger.
-const UNFAIR: usize = 100;
+const LODGED: u32 = 500;
+/// Number of the liar's entries that is more than a fair share of an honest node's disk. It is a part of the entries that the liar lodges.
+const UNFAIR: usize = 400;
 
 #[derive(Default)]
 struct Floods {
@@ -42,7 +43,8 @@ impl Lie for Floods {
     fn must_hold(&self, liar: &Node, honest: &HonestNodes<'_>) -> Result<(), Broken> {
         for node in honest.all() {
             let kept = node.ledger.leaves.iter().filter(|leaf| leaf.entry.author == liar.id).count();
-            if kept >= UNFAIR {
+            // After a start, shares are whole again.
+            if kept >= UNFAIR * node.starts.max(1) {
                 let what = format!("{} keeps {kept} entries of {}", node.id, liar.id);
                 return Err(("no_agency_floods_a_ledger", what));
             }

@@ -55,6 +55,7 @@ impl World {
             // No peer would tell the operators of an agency that has left about the loss.
             Fault::Restore if self.has_left(&pair.0) => self.crash(&pair.0, lasts),
             Fault::Restore => self.restore(&pair.0, lasts),
+            Fault::LowDisk => self.node(&pair.0).space.is_low = true,
         }
         self.schedule(lasts, Event::Heal(fault, pair));
     }
@@ -180,6 +181,7 @@ impl World {
             Fault::Clock | Fault::Drift | Fault::FarClock | Fault::FarReboot | Fault::Reboot => {
                 self.set_clock_right(&pair.0);
             }
+            Fault::LowDisk => self.node(&pair.0).space.is_low = false,
             Fault::Break | Fault::Duplicate | Fault::Swap | Fault::Crash | Fault::Restore => {}
         }
     }
@@ -256,6 +258,7 @@ impl World {
         }
         for id in self.members.clone() {
             self.set_clock_right(&id);
+            self.node(&id).space.is_low = false;
             self.schedule(1, Event::Start(id));
         }
         self.schedule(CONVERGE / 5, Event::ReportLosses);

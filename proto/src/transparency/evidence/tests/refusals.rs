@@ -73,14 +73,17 @@ fn an_entry_that_is_deferred_for_a_week_for_a_reason_that_does_not_hold_is_a_fin
     let lodged = federation.node(MINISTRY).lodges().entry();
     let offer = federation.node(MINISTRY).forwards(&case).to(PROVINCE).entry();
     let missing_parent = Deferral::kept(DeferralCode::MissingParent.number());
-    let has_parent = |epoch_at| item_receipt(&Ledger::filled(9).acknowledges(PROVINCE, lodged.id, 3, epoch_at, 1), 0);
-    let parents: Vec<_> = has_parent(START).into_iter().collect();
+    let has_parent = |leaf: u64| item_receipt(&Ledger::filled(12).acknowledges(PROVINCE, lodged.id, leaf, START, 1), 0);
+    let parents: Vec<_> = has_parent(8).into_iter().collect();
+    let late: Vec<_> = has_parent(9).into_iter().collect();
     let week = 7 * DAY;
     proves(&federation, PROVINCE, endless(&offer, missing_parent, week, parents.clone()), Finding::Unresponsive);
     contradicts_nothing(&federation, PROVINCE, endless(&offer, missing_parent, week - 1000, parents));
     contradicts_nothing(&federation, PROVINCE, endless(&offer, missing_parent, week, vec![]));
+    // The parent came after the first answer, and perhaps after the last one.
+    contradicts_nothing(&federation, PROVINCE, endless(&offer, missing_parent, week, late));
     for (code, holds) in [
-        (DeferralCode::MissingCharter, true),
+        (DeferralCode::MissingCharter, false),
         (DeferralCode::ClockAhead, true),
         (DeferralCode::LaterVersion, false),
         (DeferralCode::OverShare, false),
