@@ -129,11 +129,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     start_rechecks(config, &parts, rechecks, &mut tasks);
     start_operator(config, &parts, (auditor, evidence), socket, started_at, &mut tasks);
     start_ticks(&parts, &mut tasks);
-    let measuring = disk::watch(space, config.data.clone(), parts.alarms.clone(), parts.stop.clone());
-    tasks.spawn(async move {
-        measuring.await;
-        Ok(())
-    });
+    start_measuring(config, &parts, space, &mut tasks);
     let (head, alarms) = (parts.writer.head(), parts.alarms.clone());
     let mut mark = MarkKeeper::new(config, head, parts.guard.clone(), alarms);
     let keeping = mark.clone().run(parts.stop.clone());
@@ -195,6 +191,15 @@ fn start_ticks(parts: &Parts, tasks: &mut JoinSet<Result<(), NodeError>>) {
         let _ = first.submit(Submission::Retry).await;
         // The end of a task ends the node, so this one waits for the stop.
         hearing.cancelled().await;
+        Ok(())
+    });
+}
+
+/// Starts the task that measures the free space of the disk.
+fn start_measuring(config: &Config, parts: &Parts, space: SharedSpace, tasks: &mut JoinSet<Result<(), NodeError>>) {
+    let measuring = disk::watch(space, config.data.clone(), parts.alarms.clone(), parts.stop.clone());
+    tasks.spawn(async move {
+        measuring.await;
         Ok(())
     });
 }

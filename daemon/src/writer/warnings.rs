@@ -51,13 +51,7 @@ pub(super) fn tell(warning: Warning, alarms: &Alarms, federation: &str, charters
         }
         Warning::TooMuchDeferred(peer, false) => alarms.settle(&AlarmKind::Deferred.about(&peer)),
         Warning::OverShare(author, Some(share)) => {
-            let text = format!(
-                "entries by {author} have taken their share of this node's disk, {} MiB a week: further ones are put off, and their senders send them \
-                 again later. If {author} imports records, this ends by itself; otherwise ask its operator, and tell the managers if it floods the \
-                 federation",
-                share >> 20
-            );
-            alarms.raise(AlarmKind::Share.about(&author), text);
+            alarms.raise(AlarmKind::Share.about(&author), over_share(&author, share));
         }
         Warning::OverShare(author, None) => alarms.settle(&AlarmKind::Share.about(&author)),
         Warning::RefusedUnkept(peer, 0) => alarms.settle(&AlarmKind::Refused.about(&peer)),
@@ -82,6 +76,14 @@ pub(super) fn tell(warning: Warning, alarms: &Alarms, federation: &str, charters
             tracing::warn!(complaint = complaint.short(), %error, "cannot answer a recall, confirm an arrival or show a receipt now; it is tried again");
         }
     }
+}
+
+fn over_share(author: &AgencyId, share: u64) -> String {
+    format!(
+        "entries by {author} have taken their share of this node's disk, {} MiB a week: further ones are put off, and their senders send them again later. \
+         If {author} imports records, this ends by itself; otherwise ask its operator, and tell the managers if it floods the federation",
+        share >> 20
+    )
 }
 
 fn back_and_forth(complaint: &ComplaintId, offers: usize, holder: &AgencyId, supervisors: &[AgencyId]) -> String {

@@ -237,7 +237,7 @@ mod tests {
         let entry = federation.node("kota-bandung").lodges().entry();
         let mut fair_use = fair_use();
         let least = fill(&mut fair_use, &entry, 0);
-        fair_use.measured(DiskSpace { free: 4 * PART_OF_FREE << 20, is_low: false });
+        fair_use.measured(DiskSpace { free: (4 * PART_OF_FREE) << 20, is_low: false });
         assert!(fill(&mut fair_use, &entry, 0).abs_diff(3 * least) <= 3);
         fair_use.measured(DiskSpace { free: u64::MAX, is_low: true });
         assert!(!fair_use.has_room(&entry, &[], 0) && !fair_use.keep(&agency("ksp"), 1, 0));

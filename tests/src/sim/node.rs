@@ -26,6 +26,7 @@ mod charters;
 mod clock;
 mod disk;
 mod effect;
+mod engine;
 mod jobs;
 mod lie;
 mod mark;
@@ -47,8 +48,7 @@ use sinergi_proto::base::key::SigningKey;
 use sinergi_proto::charter::{Charter, Charters};
 use sinergi_proto::complaint::Command;
 use sinergi_proto::engine::{
-    Act, Answer, Around, Batch, BatchNumber, CaseCacheLimits, DiskSpace, Engine, EngineConfig, Input, Lodge, OwnClock,
-    PeerQuotas, Surroundings,
+    Act, Answer, Batch, BatchNumber, CaseCacheLimits, DiskSpace, Engine, Input, Lodge, OwnClock, Surroundings,
 };
 use sinergi_proto::entry::ContentClass;
 use sinergi_proto::entry::content::Content;
@@ -170,9 +170,6 @@ pub struct Node {
     effects: Vec<Effect>,
 }
 
-/// An author's share of a node's disk in a week, in bytes. So small that a run of hours uses it up: it has room for about 250 entries.
-const SHARE: u64 = 384 * 1024;
-
 impl Node {
     /// A node that does not run yet.
     pub fn new(
@@ -288,35 +285,6 @@ impl Node {
             let taken = self.watch.restore(&agency, stored, is_own_record);
             self.took(&agency, epoch, taken, now);
         }
-    }
-
-    fn open_engine(&mut self) {
-        self.starts += 1;
-        let config = EngineConfig {
-            own: self.id.clone(),
-            federation: FEDERATION.to_owned(),
-            key: self.key.clone(),
-            adjacent: self.adjacent.clone(),
-            answer_within_millis: ANSWER_WITHIN,
-            batch_bytes: node_limits::BATCH_BYTES,
-            cases: self.case_cache_limits,
-            quotas: PeerQuotas { share_bytes_a_week: SHARE, ..node_limits::PEER_QUOTAS },
-        };
-        let snapshot = self.ledger.snapshot(&self.id, &self.adjacent);
-        self.engine_knows = Surroundings::of_the_start(Arc::clone(&self.charters));
-        self.engine = Some(Engine::open(snapshot, config, Arc::clone(&self.charters)));
-    }
-
-    /// The present surroundings of the engine.
-    fn around(&mut self, now: u64) -> Around {
-        let guard = match self.state {
-            State::Clear => GuardState::Clear,
-            State::SetBack => GuardState::SetBack,
-            State::Hearing => self.guard.state(),
-            State::Down => GuardState::Waiting,
-        };
-        let own_clock = self.own_clock.state(self.clocks(now));
-        Around { charters: Arc::clone(&self.charters), guard, own_clock, space: self.space }
     }
 
     /// Stops at once. Durable batches stay. `survives` says whether a batch stays that was written but not synced.
