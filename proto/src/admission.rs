@@ -227,18 +227,18 @@ impl<'a> Ancestry<'a> {
                 written: complaint.written_by(&entry.author),
             };
         }
-        let ancestors = complaint.ancestors(&entry.parents);
-        let known = || ancestors.iter().filter_map(|id| complaint.entry(id));
-        let offered = known().filter_map(|known| match &known.body {
-            Body::Custody { act, .. } => act.offers_to().cloned(),
-            _ => None,
+        let (mut has_basis, mut has_proven, mut written) = (basis.is_none(), proven.is_none(), 0);
+        let mut named = BTreeSet::from([complaint.intake().clone()]);
+        complaint.walk_ancestors(&entry.parents, |id, known| {
+            has_basis |= basis == Some(*id);
+            has_proven |= proven == Some(*id);
+            written += usize::from(known.author == entry.author);
+            if let Body::Custody { act, .. } = &known.body {
+                named.extend(act.offers_to().cloned());
+            }
         });
-        Self {
-            basis_is_custody: basis.is_none_or(|basis| ancestors.contains(&basis) && complaint.is_custody(&basis)),
-            has_proven: proven.is_none_or(|proven| ancestors.contains(&proven)),
-            named: Cow::Owned(offered.chain([complaint.intake().clone()]).collect()),
-            written: known().filter(|known| known.author == entry.author).count(),
-        }
+        let basis_is_custody = has_basis && basis.is_none_or(|basis| complaint.is_custody(&basis));
+        Self { basis_is_custody, has_proven, named: Cow::Owned(named), written }
     }
 }
 

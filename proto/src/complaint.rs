@@ -16,6 +16,7 @@
 //! - at most one offer is open on the path;
 //! - nothing disappears: every inserted entry is in the timeline, with its standing.
 
+mod ancestors;
 mod case;
 mod case_history;
 mod command;

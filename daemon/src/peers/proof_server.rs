@@ -13,7 +13,6 @@ use crate::storage::charters::CharterStore;
 use crate::storage::complaint_loader::{OwnDataError, ParsedLeaf};
 use crate::storage::ledger::ReadError;
 use crate::storage::outbox::Outbox;
-use crate::storage::store::Placed;
 use crate::writer::Head;
 
 /// Makes proofs about this node's ledger. Cheap to clone.
@@ -62,11 +61,7 @@ impl OwnLeaves for Outbox {
         let (store, clock) = (self.store(), HybridClock::from_bits(name.clock));
         let found = match ComplaintId::from_slice(&name.complaint) {
             None => store.node_entry(clock, &id)?,
-            Some(complaint) => {
-                let sought = Placed::new(clock, &id, LedgerIndex::default());
-                let matches = |placed: &&Placed| (placed.clock, placed.id_prefix) == (sought.clock, sought.id_prefix);
-                store.timeline(&complaint)?.iter().find(matches).map(|placed| placed.leaf)
-            }
+            Some(complaint) => store.leaf_of(&complaint, clock, &id)?,
         };
         let Some(index) = found.filter(|index| index.0 < self.reader().size()) else { return Ok(None) };
         let leaf = ParsedLeaf::parse(self.reader().leaf(index)?, self.federation())?;

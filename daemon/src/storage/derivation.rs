@@ -32,8 +32,8 @@ use crate::storage::ledger::{LedgerReader, Position, ReadError, Record, RecordKi
 use crate::storage::record_codec::Header;
 use crate::storage::store::{Changes, CheckpointSource, Counts, Placed, RefusedRow, Row, Store, StoreError, Summary};
 
-/// Bounds of a cache of complaints: how many, and how many entries they have together.
-pub const CASE_CACHE_LIMITS: CaseCacheLimits = CaseCacheLimits { complaints: 4096, entries: 64 * 1024 };
+/// Bounds of a cache of complaints: how many, and the memory that they take together.
+pub const CASE_CACHE_LIMITS: CaseCacheLimits = CaseCacheLimits { complaints: 4096, bytes: 48 << 20 };
 /// Number of records after which a replay writes to the store.
 const REPLAY_BATCH: u64 = 4096;
 

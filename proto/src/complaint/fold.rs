@@ -15,6 +15,7 @@ use std::sync::Arc;
 use litemap::LiteMap;
 
 use super::NoEffect;
+use super::ancestors::ancestors_of;
 use super::case::{CaseEntry, CaseState};
 use super::case_history::CaseHistory;
 use super::custody::{Actor, CustodyState};
@@ -48,6 +49,8 @@ pub struct Complaint {
     pub(super) notices: Notices,
     /// The custody entries with several acts on them.
     pub(super) forks: BTreeSet<EntryId>,
+    /// The memory that the entries take, in bytes. Approximate.
+    pub(super) bytes: usize,
 }
 
 /// The facts from case entries that do not depend on the order, and that no later entry changes.
@@ -89,6 +92,7 @@ impl Complaint {
         let intake = entry.author;
         let state = CustodyState { holder: intake.clone(), offer: None };
         let known = entry.judged_as(Judged::Custody { state, depth: 0 }, charter);
+        let bytes = known.bytes();
         let mut timeline = Timeline::default();
         timeline.insert((entry.clock, entry.id));
         Self {
@@ -105,6 +109,7 @@ impl Complaint {
             written: LiteMap::from_iter([(intake.clone(), 1)]),
             notices: Notices::default(),
             forks: BTreeSet::new(),
+            bytes,
         }
     }
 
@@ -169,7 +174,9 @@ impl Complaint {
             (Judged::Witness, Body::Proven(proven)) => Effect::Witness(proven.entry),
             _ => Effect::None,
         };
-        self.entries.insert(entry.id, Box::new(entry.judged_as(judged, charter)));
+        let known = entry.judged_as(judged, charter);
+        self.bytes += known.bytes();
+        self.entries.insert(entry.id, Box::new(known));
         match effect {
             Effect::Custody => self.extend_path(entry),
             Effect::Witness(act) => self.note_witness(&act),
@@ -463,20 +470,6 @@ impl CaseJudge<'_> {
 
 fn is_accepted(known: &KnownEntry) -> bool {
     matches!(known.body, Body::Custody { act: CustodyAct::Accepted, .. })
-}
-
-/// The given entries and all their ancestors, as far as they are here.
-pub(super) fn ancestors_of(entries: &LiteMap<EntryId, Box<KnownEntry>>, parents: &[EntryId]) -> BTreeSet<EntryId> {
-    let mut found = BTreeSet::new();
-    let mut next: Vec<EntryId> = parents.to_vec();
-    while let Some(id) = next.pop() {
-        if let Some(known) = entries.get(&id)
-            && found.insert(id)
-        {
-            next.extend(&known.parents);
-        }
-    }
-    found
 }
 
 fn known_depth(entries: &LiteMap<EntryId, Box<KnownEntry>>, id: &EntryId) -> Option<usize> {

@@ -53,6 +53,16 @@ pub(super) enum Judged {
 }
 
 impl KnownEntry {
+    /// The memory that it takes in a complaint, in bytes. Approximate: its texts are short, and its contents are elsewhere.
+    pub(super) fn bytes(&self) -> usize {
+        /// Its strings, and its places in the complaint's lists.
+        const BESIDE: usize = 256;
+        size_of::<Self>()
+            + BESIDE
+            + self.parents.len() * size_of::<EntryId>()
+            + self.commitments.len() * size_of::<Commitment>()
+    }
+
     /// The custody after this entry, if it is a custody entry with effect.
     pub fn custody(&self) -> Option<&CustodyState> {
         match &self.judged {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::fold::ancestors_of;
+use super::ancestors::{ancestors_of, walk_ancestors};
 use super::known_entry::{Judged, KnownEntry};
 use super::timeline::Timeline;
 use super::{CaseState, Complaint, CustodyState, NoEffect, SetDigest};
@@ -172,6 +172,11 @@ impl Complaint {
         &self.named
     }
 
+    /// The memory that the complaint takes, in bytes. Approximate.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Number of entries that are here.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -245,6 +250,11 @@ impl Complaint {
     /// The given entries and all their ancestors, as far as they are here.
     pub fn ancestors(&self, parents: &[EntryId]) -> BTreeSet<EntryId> {
         ancestors_of(&self.entries, parents)
+    }
+
+    /// Visits the given entries and all their ancestors, as far as they are here, each once.
+    pub fn walk_ancestors<'a>(&'a self, parents: &[EntryId], visit: impl FnMut(&EntryId, &'a KnownEntry)) {
+        walk_ancestors(&self.entries, parents, visit);
     }
 
     /// The authors of the entries that are here.

@@ -25,15 +25,16 @@ use super::view::View;
 pub struct CaseCacheLimits {
     /// The number of complaints.
     pub complaints: usize,
-    /// The number of entries of all complaints together. A complaint's memory grows with its entries.
-    pub entries: usize,
+    /// The memory of all complaints together, in bytes. Approximate.
+    pub bytes: usize,
 }
 
 /// The complaints in memory, in the order of their last use.
 pub struct CaseCache {
     room: CaseCacheLimits,
     kept: LruCache<ComplaintId, Kept>,
-    entries: usize,
+    /// The memory of the complaints, in bytes.
+    bytes: usize,
     /// Complaints that were looked up since the last input and do not exist.
     absent: BTreeSet<ComplaintId>,
 }
@@ -46,7 +47,7 @@ struct Kept {
 impl CaseCache {
     /// An empty cache with these limits.
     pub fn new(room: CaseCacheLimits) -> Self {
-        Self { room, kept: LruCache::unbounded(), entries: 0, absent: BTreeSet::new() }
+        Self { room, kept: LruCache::unbounded(), bytes: 0, absent: BTreeSet::new() }
     }
 
     /// Drops the complaints over the limits, the longest unused first. Called between inputs only. `applied` is the newest batch that the
@@ -55,11 +56,11 @@ impl CaseCache {
         self.absent.clear();
         // The last used complaint stays even if it alone is over the limits, because the next input is likely to need it again.
         while self.kept.len() > 1
-            && (self.kept.len() > self.room.complaints || self.entries > self.room.entries)
+            && (self.kept.len() > self.room.complaints || self.bytes > self.room.bytes)
             && self.kept.peek_lru().is_some_and(|(_, oldest)| oldest.changed_in <= applied)
             && let Some((_, dropped)) = self.kept.pop_lru()
         {
-            self.entries -= dropped.case.complaint.len();
+            self.bytes -= dropped.case.complaint.bytes();
         }
     }
 
@@ -78,7 +79,7 @@ impl CaseCache {
             self.absent.insert(*id);
             return Ok(false);
         };
-        self.entries += case.complaint.len();
+        self.bytes += case.complaint.bytes();
         self.kept.put(*id, Kept { case, changed_in: BatchNumber::default() });
         Ok(true)
     }
@@ -119,10 +120,10 @@ impl CaseCache {
     pub fn fold(&mut self, entry: &Entry, charters: &Charters, batch: BatchNumber) -> bool {
         let Some(id) = &entry.complaint else { return false };
         if let Some(kept) = self.kept.peek_mut(id) {
-            let before = kept.case.complaint.len();
+            let before = kept.case.complaint.bytes();
             let path_changed = kept.case.fold(entry, charters);
             kept.changed_in = batch;
-            self.entries += kept.case.complaint.len() - before;
+            self.bytes += kept.case.complaint.bytes() - before;
             return path_changed;
         }
         debug_assert!(
@@ -131,7 +132,7 @@ impl CaseCache {
         );
         if let Some(case) = Case::lodge(entry, charters) {
             self.absent.remove(id);
-            self.entries += case.complaint.len();
+            self.bytes += case.complaint.bytes();
             self.kept.put(*id, Kept { case: Box::new(case), changed_in: batch });
         }
         false

@@ -55,7 +55,7 @@ impl TestNode {
             adjacent: peers.iter().map(|peer| agency(peer)).collect(),
             answer_within_millis: crate::fixture::ANSWER_WITHIN,
             batch_bytes: 1 << 20,
-            cases: CaseCacheLimits { complaints: 1, entries: 1 },
+            cases: CaseCacheLimits { complaints: 1, bytes: 1 },
             quotas: QUOTAS,
         };
         let snapshot = view.snapshot(&config);

@@ -183,8 +183,8 @@ impl World {
         let topology = Topology::of(plan.nodes, signatures);
         // A cache of one complaint reveals decisions that use a complaint without loading it.
         let case_cache_limits = match plan.seed % 4 {
-            0 => CaseCacheLimits { complaints: 1, entries: 1 },
-            _ => CaseCacheLimits { complaints: 4096, entries: 65_536 },
+            0 => CaseCacheLimits { complaints: 1, bytes: 1 },
+            _ => CaseCacheLimits { complaints: 4096, bytes: 48 << 20 },
         };
         let founded: BTreeSet<AgencyId> = topology.adjacent.keys().cloned().collect();
         let newcomers = topology.newcomers.iter().map(|newcomer| newcomer.member.id.clone());

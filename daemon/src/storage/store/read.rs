@@ -67,6 +67,23 @@ impl Store {
         Ok(timeline)
     }
 
+    /// The leaf of an entry of a complaint with this clock and id prefix. Costs two reads, however many entries the complaint has.
+    pub fn leaf_of(
+        &self,
+        complaint: &ComplaintId,
+        clock: HybridClock,
+        entry: &EntryId,
+    ) -> Result<Option<LedgerIndex>, StoreError> {
+        let sought = Placed::new(clock, entry, LedgerIndex::default());
+        let Some(row) = self.row(complaint)? else { return Ok(None) };
+        let is_sought = |placed: &&Placed| (placed.clock, placed.id_prefix) == (sought.clock, sought.id_prefix);
+        if let Some(placed) = row.recent.iter().find(is_sought) {
+            return Ok(Some(placed.leaf));
+        }
+        let key = keys::timeline(complaint, sought.clock, &sought.id_prefix);
+        self.timeline.get(key)?.map(|value| index_of(&value)).transpose()
+    }
+
     /// The row of a complaint.
     pub fn row(&self, complaint: &ComplaintId) -> Result<Option<Row>, StoreError> {
         let parse =
