@@ -3,6 +3,7 @@
 mod file;
 mod ids;
 mod refusals;
+mod room;
 
 use std::sync::Arc;
 
