@@ -300,7 +300,8 @@ async fn a_node_that_is_alone_after_a_jump_waits_for_its_operator_whose_own_cloc
 
     clock.set_ahead(30 * DAY);
     let refused = city.lodges_request(complaint_about("Ditolak")).await.expect_err("it jumped");
-    assert!(refused.message().contains("jumped by 2592000 s"), "{refused:?}");
+    let message = refused.message();
+    assert!(["2591999", "2592000"].iter().any(|by| message.contains(&format!("jumped by {by} s"))), "{refused:?}");
     // A month that passes is no jump.
     clock.set_ahead(0);
     clock.set_passed(30 * DAY);

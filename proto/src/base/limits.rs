@@ -93,7 +93,7 @@ pub const POWER_ENDS_AFTER: Duration = Duration::from_secs(7 * 24 * 3600);
 pub const MEMBERS: usize = 10_000;
 
 /// An item that a peer refused or deferred is sent again after this pause at the earliest.
-pub const SEND_AGAIN_AFTER: Duration = Duration::from_secs(60);
+pub const SEND_AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// An item that a peer refused or deferred is sent again after this pause at the latest.
 pub const SEND_AGAIN_WITHIN: Duration = Duration::from_secs(24 * 3600);
 

@@ -10,7 +10,7 @@
 //! Invariants:
 //! - an item stays unsettled until the peer takes it, however long that takes;
 //! - the pauses grow by a quarter each time, from [`limits::SEND_AGAIN_AFTER`] to [`limits::SEND_AGAIN_WITHIN`]. So an item that a peer never takes is
-//!   sent 26 times on the first day, and once a day from the second week on.
+//!   sent 34 times on the first day, and once a day from the second week on.
 
 use std::time::Duration;
 
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pauses_grow_from_a_minute_to_a_day() {
+    fn the_pauses_grow_from_seconds_to_a_day() {
         let mut unsettled = Unsettled::answered(None, item(601), 0);
         let (mut now, mut pauses) = (0, Vec::new());
         for number in 1..=100 {
@@ -149,7 +149,7 @@ mod tests {
             unsettled = Unsettled::answered(Some(&on_its_way), item(601), now);
             assert_eq!((unsettled.since, unsettled.sent_again), (0, number));
         }
-        assert_eq!(pauses[..4], [60_000, 75_000, 93_750, 117_187]);
+        assert_eq!(pauses[..4], [10_000, 12_500, 15_625, 19_531]);
         assert!(pauses.is_sorted());
         assert_eq!(pauses.last(), Some(&DAY));
         let sent_by = |time: u64| {
@@ -162,7 +162,7 @@ mod tests {
                 .filter(|at| *at < time)
                 .count()
         };
-        assert_eq!((sent_by(DAY / 24), sent_by(DAY), sent_by(30 * DAY)), (12, 26, 58));
+        assert_eq!((sent_by(DAY / 24), sent_by(DAY), sent_by(30 * DAY)), (20, 34, 66));
     }
 
     #[test]

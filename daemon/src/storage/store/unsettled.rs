@@ -152,6 +152,8 @@ mod tests {
     use crate::storage::store::{Changes, open};
 
     const MINUTE: u64 = 60_000;
+    /// The first pause.
+    const PAUSE: u64 = 10_000;
 
     fn item(leaf: u64, code: u32) -> UnsettledItem {
         let (entry, leaf) = (EntryId([leaf as u8; 32]), LedgerIndex(leaf));
@@ -189,7 +191,7 @@ mod tests {
         let position = |offset| Position { segment: 1, offset };
         let first = receipt(0, vec![item(3, 205), item(4, 601)], vec![]);
         write(&store, &mut counts, |changes| changes.answered(&first, position(64)));
-        assert_eq!((due(&store, MINUTE - 1), due(&store, MINUTE)), (vec![], vec![3, 4]));
+        assert_eq!((due(&store, PAUSE - 1), due(&store, PAUSE)), (vec![], vec![3, 4]));
         assert_eq!(store.unsettled_due(&"ks".parse().expect("an id"), MINUTE, 10).expect("readable"), []);
         write(&store, &mut counts, |changes| {
             changes.sent_again(&ksp(), LedgerIndex(3), 1);
@@ -198,7 +200,7 @@ mod tests {
         assert_eq!(due(&store, 1_000 * MINUTE), [0; 0]);
         let second = receipt(2 * MINUTE, vec![item(3, 205)], vec![4]);
         write(&store, &mut counts, |changes| changes.answered(&second, position(128)));
-        let pause = MINUTE * 5 / 4;
+        let pause = PAUSE * 5 / 4;
         assert_eq!((due(&store, 2 * MINUTE + pause - 1), due(&store, 2 * MINUTE + pause)), (vec![], vec![3]));
         assert_eq!((store.unsettled(&ksp()).count(), store.refused().count()), (1, 1));
         assert_eq!((counts.refused_by_peers, counts.refused_by_us), (1, 0));

@@ -36,8 +36,8 @@ impl Lie for Floods {
     }
 
     fn must_find<'a>(&self, _: &Node, honest: &HonestNodes<'a>) -> Vec<&'a Node> {
-        let is_done = self.lodged >= LODGED;
-        honest.all().filter(|_| is_done).collect()
+        let is_unfair = self.lodged as usize > UNFAIR;
+        honest.all().filter(|_| is_unfair).collect()
     }
 
     fn must_hold(&self, liar: &Node, honest: &HonestNodes<'_>) -> Result<(), Broken> {
