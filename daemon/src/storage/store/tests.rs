@@ -57,6 +57,21 @@ fn write(store: &Store, counts: &mut Counts, number: u8, old: Option<Summary>, n
 }
 
 #[test]
+fn an_entry_is_found_by_its_key_in_the_row_and_in_the_timeline() {
+    let (_folder, store) = store();
+    let mut changes = Changes::default();
+    changes.no_longer_recent(complaint(1), [placed(1)]);
+    changes.complaint(complaint(1), None, Row { summary: summary("ksp", None), recent: vec![placed(2)] });
+    store.write(changes, END, &agency("kota-bandung"), &mut Counts::default()).expect("a write");
+    let found = |of: u8, entry: u8| {
+        let clock = HybridClock::from_bits(u64::from(entry) << 16);
+        store.leaf_of(&complaint(of), clock, &EntryId([entry; 32])).expect("readable")
+    };
+    assert_eq!([found(1, 1), found(1, 2)], [Some(LedgerIndex(1)), Some(LedgerIndex(2))]);
+    assert_eq!([found(1, 3), found(2, 1)], [None, None]);
+}
+
+#[test]
 fn offers_without_an_answer_in_time_are_counted_for_every_holder_and_phase() {
     let (_folder, store) = store();
     let mut counts = Counts::default();

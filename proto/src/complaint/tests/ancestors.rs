@@ -57,6 +57,36 @@ fn ancestors_are_all_entries_that_parents_lead_to() {
 }
 
 #[test]
+fn the_walk_to_the_ancestors_visits_each_once_however_many_ways_lead_there() {
+    let federation = Federation::new();
+    let mut case = federation.case_at("ombudsman");
+    // Each pair of entries descends from both entries of the pair before: twice as many ways with each pair.
+    for pair in 0..40 {
+        let parents = case.complaint.parents_of_next();
+        for author in ["ombudsman", "ksp"] {
+            let entry =
+                federation.node(author).remarks(&case).after(&parents).at(case.now + MINUTE).at_leaf(pair).entry();
+            case.learn(&entry);
+        }
+        case.later(2 * MINUTE);
+    }
+    let (mut visits, heads) = (0, case.complaint.parents_of_next());
+    case.complaint.walk_ancestors(&heads, |_, _| visits += 1);
+    assert_eq!((heads.len(), visits, case.complaint.len()), (2, 81, 81));
+}
+
+#[test]
+fn a_complaint_s_memory_is_counted_in_bytes() {
+    let federation = Federation::new();
+    let mut case = federation.case_at("ombudsman");
+    let before = case.complaint.bytes();
+    case.take(federation.node("ombudsman").forwards(&case).to("kominfo"));
+    let offered = case.complaint.bytes();
+    assert!((200..4096).contains(&before) && (200..4096).contains(&(offered - before)), "{before}, {offered}");
+    assert_eq!(case.complaint.under(&federation.charters).bytes(), offered);
+}
+
+#[test]
 fn equal_sets_have_equal_digests_and_different_sets_have_different_ones() {
     let federation = Federation::new();
     let case = federation.case_at("ombudsman");
