@@ -274,6 +274,7 @@ impl Engine {
             Input::Retry(items) => Answer::Retried(Ok(self.retry(items, now, view, batch)?)),
             Input::Tick => {
                 self.deferred.time_passed();
+                self.unblock_put_off(now);
                 self.unsigned_told.clear();
                 self.warn_of_unkept_refusals(now, batch);
                 self.warn_of_shares(batch);

@@ -97,6 +97,9 @@ pub const SEND_AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// An item that a peer refused or deferred is sent again after this pause at the latest.
 pub const SEND_AGAIN_WITHIN: Duration = Duration::from_secs(24 * 3600);
 
+/// For so long after an agency put entries of a peer off, it accuses that peer of nothing that rests on what it lacks: the peer may have much to send again,
+/// and may have been away.
+pub const PUT_OFF_EXCUSED: Duration = Duration::from_secs(14 * 24 * 3600);
 /// An agency that defers an entry for so long, for a reason that does not hold, does not respond.
 pub const DEFERRED_TOO_LONG: Duration = Duration::from_secs(7 * 24 * 3600);
 

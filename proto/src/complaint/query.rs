@@ -209,34 +209,46 @@ impl Complaint {
 
     /// The parents of the next entry: the newest entries.
     ///
-    /// If there are more than an entry has room for, one of each author comes first, then the custody entries that these do not descend from, and
-    /// then the rest. So an entry descends from work of every author, even if somebody floods the complaint, and it conceals nothing (see
-    /// [`crate::transparency::evidence`]).
+    /// If there are more than an entry has room for, the newest entry of each author comes first, then the custody entries that nothing acts on, and then
+    /// the rest. No parent descends from another one. So an entry descends from the newest work of every author, even if somebody floods the complaint,
+    /// and it conceals nothing (see [`crate::transparency::evidence`]).
     pub fn parents_of_next(&self) -> Vec<EntryId> {
         self.parents_of_next_after(&self.tip())
     }
 
     /// Like [`Self::parents_of_next`], for an entry that must descend from this one instead of the tip.
     pub fn parents_of_next_after(&self, needed: &EntryId) -> Vec<EntryId> {
-        let newest = self.heads.iter().rev().map(|(_, id)| *id);
+        let newest = || self.heads.iter().rev().map(|(_, id)| *id);
         if self.heads.len() <= limits::PARENTS {
-            return newest.collect();
+            return newest().collect();
         }
         let mut authors: BTreeSet<&AgencyId> = BTreeSet::new();
-        let is_first_of_author = |id: &EntryId| authors.insert(&self.entries[id].author);
-        let mut parents: Vec<EntryId> = newest.clone().filter(is_first_of_author).take(limits::PARENTS).collect();
-        let known = self.ancestors(&parents);
-        if !known.contains(needed) {
-            parents.truncate(limits::PARENTS - 1);
-            parents.push(*needed);
-        }
-        let custody = self.ends_of_custody().into_iter().rev().filter(|id| !known.contains(id));
-        for id in custody.chain(newest) {
-            if parents.len() < limits::PARENTS && !parents.contains(&id) {
-                parents.push(id);
+        let is_newest_of_author = |id: &EntryId| authors.insert(&self.entries[id].author);
+        let of_authors = self.order.iter().rev().map(|(_, id)| *id).filter(is_newest_of_author);
+        let custody = self.ends_of_custody().into_iter().rev();
+        let mut chosen: Vec<EntryId> = Vec::new();
+        for id in [*needed].into_iter().chain(of_authors).chain(custody).chain(newest()) {
+            if chosen.len() < limits::PARENTS && !self.ancestors(&chosen).contains(&id) {
+                chosen.push(id);
             }
         }
-        parents
+        // An entry that was chosen later may descend from one that was chosen before. There are more heads than places, so each place gets one.
+        loop {
+            let further_back = self.ancestors(&self.parents_of(&chosen));
+            let before = chosen.len();
+            chosen.retain(|id| !further_back.contains(id));
+            if chosen.len() == before {
+                return chosen;
+            }
+            let heads = newest().filter(|id| !chosen.contains(id)).take(limits::PARENTS - chosen.len());
+            let heads: Vec<EntryId> = heads.collect();
+            chosen.extend(heads);
+        }
+    }
+
+    /// The parents of these entries.
+    fn parents_of(&self, entries: &[EntryId]) -> Vec<EntryId> {
+        entries.iter().flat_map(|id| self.entries[id].parents.iter().copied()).collect()
     }
 
     /// The custody entries that no other custody entry descends from, with effect or not, oldest first.

@@ -32,8 +32,8 @@ pub struct DeferredItems {
     /// The worklist: items that may be admitted now, each once.
     unblocked: VecDeque<ItemKey>,
     is_unblocked: BTreeSet<ItemKey>,
-    /// Items that may be admitted except that there is no room for them now.
-    put_off: BTreeSet<ItemKey>,
+    /// Items that may be admitted except that there is no room for them now, by author.
+    put_off: BTreeMap<AgencyId, BTreeSet<ItemKey>>,
 }
 
 /// One deferred item.
@@ -64,7 +64,7 @@ impl DeferredItems {
             by_author: BTreeMap::new(),
             unblocked: VecDeque::new(),
             is_unblocked: BTreeSet::new(),
-            put_off: BTreeSet::new(),
+            put_off: BTreeMap::new(),
         }
     }
 
@@ -162,14 +162,22 @@ impl DeferredItems {
         children.into_iter().for_each(|key| self.unblock(key));
     }
 
-    /// Notes that an item may be admitted, except that there is no room for it now.
-    pub fn put_off(&mut self, key: ItemKey) {
-        self.put_off.insert(key);
+    /// Notes that an item of an author may be admitted, except that there is no room for it now.
+    pub fn put_off(&mut self, author: &AgencyId, key: ItemKey) {
+        self.put_off.entry(author.clone()).or_default().insert(key);
     }
 
-    /// Unblocks all items that do not lack a parent, because time has passed or a charter came. Also those that were put off.
+    /// Unblocks the items that were put off, of each author that has room now.
+    pub fn unblock_put_off(&mut self, has_room: impl Fn(&AgencyId) -> bool) {
+        let put_off = std::mem::take(&mut self.put_off);
+        let (ready, waiting): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            put_off.into_iter().partition(|(author, _)| has_room(author));
+        self.put_off = waiting;
+        ready.into_values().flatten().for_each(|key| self.unblock(key));
+    }
+
+    /// Unblocks all items that do not lack a parent, because time has passed or a charter came.
     pub fn time_passed(&mut self) {
-        std::mem::take(&mut self.put_off).into_iter().for_each(|key| self.unblock(key));
         let waits = |item: &Item| item.header.code != DeferralCode::MissingParent.number();
         let keys: Vec<ItemKey> = self.items.iter().filter(|(_, item)| waits(item)).map(|(key, _)| *key).collect();
         keys.into_iter().for_each(|key| self.unblock(key));

@@ -34,6 +34,9 @@ impl Engine {
             received => received,
         };
         let peer = header.from.unwrap_or(own);
-        self.receive(&peer, received, now, view, batch).map(drop)
+        self.fair_use.takes_over(true);
+        let received = self.receive(&peer, received, now, view, batch);
+        self.fair_use.takes_over(false);
+        received.map(drop)
     }
 }

@@ -19,8 +19,9 @@ use super::config::PeerQuotas;
 use super::record::{PutOffHeader, Record};
 use super::{Batch, Engine, Warning};
 use crate::base::ids::{AgencyId, EntryId};
+use crate::base::limits;
 use crate::base::refusal::DeferralCode;
-use crate::entry::{Body, Entry};
+use crate::entry::Entry;
 use crate::receipt::{Deferral, ItemOutcome, ItemResult};
 use crate::wire;
 
@@ -49,6 +50,8 @@ pub struct DiskSpace {
 pub(super) struct FairUse {
     least: u64,
     space: DiskSpace,
+    /// Whether everything is kept and nothing counted, because the node takes over its own old ledger.
+    takes_over: bool,
     authors: BTreeMap<AgencyId, Used>,
     peers: BTreeMap<AgencyId, Used>,
     /// What this node itself wrote.
@@ -80,6 +83,7 @@ impl FairUse {
         Self {
             least: quotas.share_bytes_a_week,
             space: DiskSpace::default(),
+            takes_over: false,
             authors: BTreeMap::new(),
             peers: BTreeMap::new(),
             own: Used::default(),
@@ -95,7 +99,12 @@ impl FairUse {
 
     /// Whether the disk is nearly full.
     pub(super) fn is_low(&self) -> bool {
-        self.space.is_low
+        self.space.is_low && !self.takes_over
+    }
+
+    /// Whether the node takes over its own old ledger from now on. What it had it keeps.
+    pub(super) fn takes_over(&mut self, takes_over: bool) {
+        self.takes_over = takes_over;
     }
 
     fn share(&self) -> u64 {
@@ -105,12 +114,35 @@ impl FairUse {
     /// Whether an entry with the contents of this item fits into its author's share at `now`, in milliseconds since 1970.
     pub(super) fn has_room(&self, entry: &Entry, contents: &[wire::Content], now: u64) -> bool {
         let used = self.authors.get(&entry.author).copied().unwrap_or_default().at(self.share(), now);
-        !self.space.is_low && used.saturating_add(self.size_of(entry, contents)) <= self.share()
+        self.takes_over || !self.is_low() && used.saturating_add(self.size_of(entry, contents)) <= self.share()
+    }
+
+    /// Whether contents of an entry that is here fit into its author's share, beside the entry.
+    pub(super) fn has_room_for_contents(&self, entry: &Entry, contents: &[wire::Content], now: u64) -> bool {
+        let used = self.authors.get(&entry.author).copied().unwrap_or_default().at(self.share(), now);
+        self.takes_over || !self.is_low() && used.saturating_add(committed(entry, contents) as u64) <= self.share()
+    }
+
+    /// Counts a content that came after its entry.
+    pub(super) fn take_content(&mut self, entry: &Entry, bytes: usize, now: u64) {
+        if !self.takes_over {
+            let share = self.share();
+            count(&mut self.authors, &entry.author, share, bytes as u64, now);
+        }
+    }
+
+    /// Whether an author's share has room for one more entry of the largest size.
+    pub(super) fn has_any_room(&self, author: &AgencyId, now: u64) -> bool {
+        let used = self.authors.get(author).copied().unwrap_or_default().at(self.share(), now);
+        !self.space.is_low && used.saturating_add((limits::ENTRY_BYTES + limits::CONTENT_BYTES) as u64) <= self.share()
     }
 
     /// Counts an entry that is taken, with the contents of its item.
     pub(super) fn take(&mut self, entry: &Entry, contents: &[wire::Content], now: u64) {
         let (share, bytes) = (self.share(), self.size_of(entry, contents));
+        if self.takes_over {
+            return;
+        }
         count(&mut self.authors, &entry.author, share, bytes, now);
     }
 
@@ -119,8 +151,8 @@ impl FairUse {
         let share = self.share();
         let used = self.peers.get(peer).copied().unwrap_or_default().at(share, now);
         let bytes = OVERHEAD.saturating_add(bytes as u64);
-        let fits = !self.space.is_low && used.saturating_add(bytes) <= share;
-        if fits {
+        let fits = self.takes_over || !self.is_low() && used.saturating_add(bytes) <= share;
+        if fits && !self.takes_over {
             count(&mut self.peers, peer, share, bytes, now);
         }
         fits
@@ -141,13 +173,19 @@ impl FairUse {
     }
 
     fn size_of(&self, entry: &Entry, contents: &[wire::Content]) -> u64 {
-        let contents: usize = contents.iter().map(|content| content.data.len()).sum();
-        let bytes = OVERHEAD.saturating_add((entry.bytes.len() + contents) as u64);
-        match entry.body {
-            Body::Node(_) => bytes.max(self.share() / NODE_ENTRIES),
-            _ => bytes,
+        let bytes = OVERHEAD.saturating_add((entry.bytes.len() + committed(entry, contents)) as u64);
+        match entry.complaint {
+            None => bytes.max(self.share() / NODE_ENTRIES),
+            Some(_) => bytes,
         }
     }
+}
+
+/// The bytes of the contents to which an entry commits. Whoever passes an entry on chooses the contents, so others do not count for its author.
+fn committed(entry: &Entry, contents: &[wire::Content]) -> usize {
+    let is_here = |number: &usize| contents.iter().any(|content| content.commitment as usize == *number);
+    let here = entry.commitments.iter().enumerate().filter(|(number, _)| is_here(number));
+    here.map(|(_, commitment)| commitment.length as usize).sum()
 }
 
 fn count(of: &mut BTreeMap<AgencyId, Used>, agency: &AgencyId, share: u64, bytes: u64, now: u64) {
@@ -177,6 +215,14 @@ impl Engine {
         ItemResult::without_contents(entry, ItemOutcome::Deferred(deferral))
     }
 
+    /// Tries items again that wait for room, of each author that has some, and those of this node while the disk is not full.
+    pub(super) fn unblock_put_off(&mut self, now: u64) {
+        let Self { fair_use, deferred, config, .. } = self;
+        let is_low = fair_use.is_low();
+        deferred
+            .unblock_put_off(|author| if *author == config.own { !is_low } else { fair_use.has_any_room(author, now) });
+    }
+
     /// Tells the operator of an author whose entries are put off. While the disk is nearly full, the operator knows that already.
     pub(super) fn warn_of_author(&mut self, author: &AgencyId, batch: &mut Batch) {
         if !self.fair_use.is_low() && self.fair_use.told.insert(author.clone()) {
@@ -200,6 +246,8 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entry::ContentClass;
+    use crate::entry::content::Content;
     use crate::fixture::{Federation, QUOTAS, agency};
 
     const DAY: u64 = 24 * 3600 * 1000;
@@ -247,11 +295,32 @@ mod tests {
     fn contents_count_and_entries_of_nodes_count_more() {
         let federation = Federation::new();
         let lodged = federation.node("kota-bandung").lodges().entry();
-        let with_content = [wire::Content { data: vec![0; 1 << 20].into(), ..Default::default() }];
-        assert!(!fair_use().has_room(&lodged, &with_content, 0));
+        let text = Content { commitment: 0, salt: [7; 32], data: vec![0; limits::CONTENT_BYTES].into() };
+        let writing = federation.node("kota-bandung").lodges().committing(&text, ContentClass::Public);
+        let (with_text, contents) = (writing.entry(), [text.to_wire()]);
+        assert!(fair_use().has_room(&with_text, &contents, 0));
+        let mut small = fair_use();
+        (0..3).for_each(|_| small.take(&with_text, &contents, 0));
+        assert!(!small.has_room(&with_text, &contents, 0) && !small.has_room_for_contents(&with_text, &contents, 0));
+        assert!(small.has_room(&lodged, &[], 0));
+        // Contents to which the entry does not commit cost its author nothing.
+        assert_eq!(committed(&lodged, &contents), 0);
+        assert_eq!(committed(&with_text, &[text.to_wire(), text.to_wire()]), limits::CONTENT_BYTES);
         let of_node = federation.node("kota-bandung").witnesses().entry();
         let mut large = FairUse::new(PeerQuotas { share_bytes_a_week: 1 << 30, ..QUOTAS });
         assert_eq!(fill(&mut large, &of_node, 0), NODE_ENTRIES);
+    }
+
+    #[test]
+    fn a_node_that_takes_over_its_old_ledger_keeps_everything() {
+        let entry = Federation::new().node("kota-bandung").lodges().entry();
+        let mut fair_use = fair_use();
+        fill(&mut fair_use, &entry, 0);
+        fair_use.measured(DiskSpace { free: 0, is_low: true });
+        fair_use.takes_over(true);
+        assert!(fair_use.has_room(&entry, &[], 0) && fair_use.keep(&agency("ksp"), 1 << 30, 0) && !fair_use.is_low());
+        fair_use.takes_over(false);
+        assert!(!fair_use.has_room(&entry, &[], 0));
     }
 
     #[test]

@@ -88,7 +88,6 @@ impl Engine {
                 if self.unsigned_told.insert(peer.clone()) {
                     batch.warnings.push(Warning::Unsigned(peer.clone(), entry));
                 }
-                self.note_put_off(peer, now, batch);
                 let copy = Some(Sha256::digest(&item.signed_entry).into());
                 let deferral = Deferral { code: DeferralCode::Unsigned.number(), kept: false, copy };
                 ItemResult::without_contents(entry, ItemOutcome::Deferred(deferral))
@@ -148,7 +147,8 @@ impl Engine {
         // Known ids are answered from the ledger before any judgement.
         if let Some(leaf) = facts.leaf {
             // The contents must come again.
-            if !item.content.is_empty() && self.fair_use.is_low() {
+            if self.puts_contents_off(&entry, &facts, &item.content, now) {
+                self.warn_of_author(&entry.author, batch);
                 return self.put_off(peer, entry.id, now, batch);
             }
             let contents = self.take_missing_contents(peer, leaf, &entry, &facts.held, item.content, now, batch);
@@ -181,6 +181,24 @@ impl Engine {
                 ItemResult { entry: id, outcome: ItemOutcome::Leaf(leaf), contents: taken }
             }
         }
+    }
+
+    /// Whether the contents that this node lacks of an entry are put off, because its author's share is used up or the disk is nearly full.
+    pub(super) fn puts_contents_off(
+        &self,
+        entry: &Entry,
+        facts: &ItemFacts,
+        contents: &[wire::Content],
+        now: u64,
+    ) -> bool {
+        let is_new = |content: &&wire::Content| !facts.held.contains(&content.commitment);
+        let new: Vec<wire::Content> = contents.iter().filter(is_new).cloned().collect();
+        let case = entry.complaint.as_ref().and_then(|id| self.cases.get(id));
+        if new.is_empty() || case.is_some_and(|case| case.complaint.erases(entry)) {
+            return false;
+        }
+        self.fair_use.is_low()
+            || (entry.author != self.config.own && !self.fair_use.has_room_for_contents(entry, &new, now))
     }
 
     /// The verdict on an authentic entry that this node does not have. Changes nothing.
@@ -330,6 +348,9 @@ impl Engine {
         let taken = bits_of(good.iter().map(|content| content.commitment));
         for content in good {
             if !held.contains(&content.commitment) {
+                if entry.author != self.config.own {
+                    self.fair_use.take_content(entry, content.data.len(), now);
+                }
                 late.extend(entry.commitments.get(content.commitment as usize));
                 self.record(Record::Content { leaf, entry: entry.id, content }, batch);
             }

@@ -109,19 +109,17 @@ impl Engine {
             // A copy that turns out to be unsigned is dropped.
             Received::Deferred { code, .. } => *code != DeferralCode::Unsigned,
             Received::Authentic(authentic) => {
+                let facts = self.gather_item(authentic, view)?;
                 let Authentic { entry, item } = &**authentic;
-                if let Some(complaint) = &entry.complaint {
-                    self.cases.look_up(complaint, view)?;
+                let has_room = match facts.leaf {
+                    Some(_) => !self.puts_contents_off(entry, &facts, &item.content, now),
+                    None => !self.is_over_share(entry, &item.content, now),
+                };
+                let is_judged = facts.leaf.is_some() || !matches!(self.judge(entry, now), Verdict::Defer { .. });
+                if is_judged && !has_room {
+                    self.deferred.put_off(&entry.author, key);
                 }
-                match self.judge(entry, now) {
-                    Verdict::Defer { .. } => true,
-                    Verdict::Admit if self.is_over_share(entry, &item.content, now) => {
-                        self.deferred.put_off(key);
-                        true
-                    }
-                    Verdict::Admit => false,
-                    Verdict::Refuse(_) => false,
-                }
+                !is_judged || !has_room
             }
             Received::Refused { .. } => false,
         };

@@ -16,7 +16,9 @@ use crate::routing::unsettled::{Unsettled, UnsettledItem};
 /// Most items of a peer that one tick sends again.
 const ITEMS_A_TICK: usize = 64;
 /// Most complaints that one tick reads for this, over all peers: a complaint may be large.
-const COMPLAINTS_A_TICK: usize = 32;
+const COMPLAINTS_A_TICK: usize = 256;
+/// Most of these for one peer.
+const COMPLAINTS_OF_A_PEER: usize = 64;
 
 impl Engine {
     /// Sends the unsettled items again that are due at `now`, in milliseconds since 1970. Peers take turns.
@@ -29,11 +31,16 @@ impl Engine {
         let is_later = |peer: &&AgencyId| last.as_ref().is_none_or(|last| *peer > last);
         let (later, others): (Vec<_>, Vec<_>) = self.config.adjacent.iter().partition(is_later);
         let peers: Vec<AgencyId> = later.into_iter().chain(others).cloned().collect();
-        let mut complaints: BTreeSet<ComplaintId> = BTreeSet::new();
+        let mut read = 0;
         for peer in peers {
+            let mut complaints: BTreeSet<ComplaintId> = BTreeSet::new();
+            self.sent_again_to = Some(peer.clone());
             for Unsettled { item, sent_again, .. } in view.unsettled(&peer, now, ITEMS_A_TICK)? {
                 complaints.extend(item.complaint);
-                if complaints.len() > COMPLAINTS_A_TICK || !self.has_room(batch) {
+                if complaints.len() > COMPLAINTS_OF_A_PEER {
+                    break;
+                }
+                if read + complaints.len() > COMPLAINTS_A_TICK || !self.has_room(batch) {
                     return Ok(());
                 }
                 let access = self.access_now(&peer, &item, view)?;
@@ -42,7 +49,7 @@ impl Engine {
                 self.record(Record::Routing(RoutingHeader::Again { leaf: item.leaf, route, number }), batch);
                 self.sent_again_in = self.open;
             }
-            self.sent_again_to = Some(peer);
+            read += complaints.len();
         }
         Ok(())
     }

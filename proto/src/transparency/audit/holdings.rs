@@ -69,6 +69,8 @@ pub struct Holdings {
     pub(super) published: Vec<Publication>,
     /// The newest time at which the auditor put items of the agency off, in milliseconds since 1970. Until they come again, it lacks them.
     put_off: Option<u64>,
+    /// The same, of any peer.
+    put_off_of_any: Option<u64>,
     /// Entries that some peer delivered and the auditor refused or deferred.
     pub(super) turned_away: BTreeSet<EntryId>,
 }
@@ -156,6 +158,7 @@ impl Holdings {
             arrived: BTreeMap::new(),
             published: Vec::new(),
             put_off: None,
+            put_off_of_any: None,
             turned_away: BTreeSet::new(),
         }
     }
@@ -229,19 +232,28 @@ impl Holdings {
 
     /// Notes that the auditor put items of a peer off at `at`, in milliseconds since 1970.
     pub fn add_put_off(&mut self, peer: &AgencyId, at: u64) {
+        self.put_off_of_any = self.put_off_of_any.max(Some(at));
         if *peer == self.assignment.agency {
             self.put_off = self.put_off.max(Some(at));
         }
     }
 
-    /// Whether the auditor may lack entries that it put off itself. The agency sends them again within the longest pause. A time that is ahead is of a
-    /// clock that was wrong.
+    /// Like [`Self::may_lack_entries`], for entries that any peer may have brought.
+    pub(super) fn may_lack_answers(&self, shown_at: Option<u64>) -> bool {
+        self.is_excused(self.put_off_of_any, shown_at)
+    }
+
+    /// Whether the auditor may lack entries that it put off itself. A time that is ahead is of a clock that was wrong.
     ///
     /// `shown_at` is the time that the agency cosigned in this audit, in seconds since 1970. The own clock may be ahead.
     pub(super) fn may_lack_entries(&self, shown_at: Option<u64>) -> bool {
-        let pause = 2 * limits::SEND_AGAIN_WITHIN.as_millis() as u64;
+        self.is_excused(self.put_off, shown_at)
+    }
+
+    fn is_excused(&self, put_off: Option<u64>, shown_at: Option<u64>) -> bool {
+        let pause = limits::PUT_OFF_EXCUSED.as_millis() as u64;
         let shown_at = shown_at.map_or(u64::MAX, |seconds| seconds.saturating_mul(1000));
-        self.put_off.is_some_and(|at| self.assignment.now.min(shown_at) < at.saturating_add(pause))
+        put_off.is_some_and(|at| self.assignment.now.min(shown_at) < at.saturating_add(pause))
     }
 
     /// The leaves that the agency named for an entry, with the receipts.

@@ -181,6 +181,11 @@ impl<R: Records> Suspicions<'_, R> {
         Ok(found)
     }
 
+    /// Whether the auditor may lack an answer by its own fault, whoever brought it.
+    fn may_lack_answers(&self) -> bool {
+        self.holdings.may_lack_answers(self.shown.newest().and_then(|tree| tree.checkpoint.seconds))
+    }
+
     /// Whether the auditor may lack entries by its own fault.
     fn may_lack_entries(&self) -> bool {
         self.holdings.may_lack_entries(self.shown.newest().and_then(|tree| tree.checkpoint.seconds))
@@ -207,12 +212,13 @@ impl<R: Records> Suspicions<'_, R> {
             {
                 deferrals += 1;
                 let parents = self.holdings.entries.get(id).map(|linked| linked.parents.as_slice()).unwrap_or_default();
+                let parent_entries = self.entries_of(&parents.iter().copied().collect())?;
                 let taken =
                     parents.iter().filter_map(|parent| Some((parent, self.holdings.receipts_for(parent).next()?)));
                 let receipts = taken.map(|(parent, (_, receipt))| self.item_receipt(*receipt, parent));
                 let parents = receipts.filter_map(Result::transpose).collect::<Result<_, _>>()?;
                 let (first, last) = (self.item_receipt(first, id)?, self.item_receipt(last, id)?);
-                let deferral = wire::EndlessDeferral { entry: entry()?, first, last, parents };
+                let deferral = wire::EndlessDeferral { entry: entry()?, first, last, parents, parent_entries };
                 found.push(Finding::EndlessDeferral(deferral));
             }
         }
@@ -345,9 +351,14 @@ impl<R: Records> Suspicions<'_, R> {
                 None
             };
             let entry = self.records.entry(offer.leaf)?;
+            // The auditor may have put the answer off, and the agency may have put the offer off.
+            let was_put_off = self.holdings.untaken.get(id).is_some_and(|answers| answers.deferred.is_some());
+            if reached_by.is_some() && self.may_lack_answers() {
+                continue;
+            }
             if reached_by.is_some() {
                 found.push(Finding::Unanswered(wire::Unanswered { offer: entry, reached_by }));
-            } else if offer.author == self.holdings.assignment.auditor && offer.is_direct {
+            } else if offer.author == self.holdings.assignment.auditor && offer.is_direct && !was_put_off {
                 found.push(Finding::Undelivered(wire::Undelivered { offer: entry }));
             }
         }

@@ -90,7 +90,7 @@ fn has_no_room(entry: &Entry, past: &[Entry]) -> bool {
 
 /// Checks that an entry with as many parents as it has room for could have descended from the left-out entry.
 ///
-/// An honest author names an entry of each author first. One place may go to the custody entry that it acts on.
+/// An honest author names the newest entry of each author first. One place may go to the custody entry that it acts on.
 fn check_room(
     judge: &Judge<'_>,
     entry: &Entry,

@@ -94,6 +94,7 @@ pub(super) fn deferred(
         Some(DeferralCode::MissingParent) => {
             for parent in &entry.parents {
                 check_taken(judge, accused, parent, &deferred.parents, &then)?;
+                check_complaint(judge, &entry, parent, &deferred.parent_entries)?;
             }
             "its ledger had all parents of the entry before the first of these answers"
         }
@@ -133,6 +134,17 @@ fn check_taken(
         }
     }
     Err(no_contradiction(format!("nothing shows that it had the parent {entry} then")))
+}
+
+/// Checks that a parent is of the same complaint. A parent of another one is missing for ever.
+fn check_complaint(judge: &Judge<'_>, entry: &Entry, parent: &EntryId, shown: &[Vec<u8>]) -> Result<(), NotProven> {
+    for signed in shown {
+        let known = judge.unsigned_entry("parent", signed)?;
+        if known.id == *parent && known.complaint == entry.complaint {
+            return Ok(());
+        }
+    }
+    Err(no_contradiction(format!("nothing shows that the parent {parent} is of the same complaint")))
 }
 
 fn is_of_this_copy(deferral: &Deferral, signed: &[u8]) -> bool {

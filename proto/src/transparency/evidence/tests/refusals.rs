@@ -63,7 +63,14 @@ fn a_receipt_that_refuses_nothing_or_something_else_accuses_nobody() {
 fn endless(entry: &Entry, deferral: Deferral, after: u64, parents: Vec<wire::ItemReceipt>) -> Kind {
     let answer = |at| receipt(PROVINCE, entry, ItemOutcome::Deferred(deferral), at);
     let (first, last) = (answer(START), answer(START + after));
-    Kind::EndlessDeferral(wire::EndlessDeferral { entry: signed(entry), first, last, parents })
+    Kind::EndlessDeferral(wire::EndlessDeferral { entry: signed(entry), first, last, parents, parent_entries: vec![] })
+}
+
+/// The same, with these entries as the parents.
+fn with_parents(kind: Kind, parents: &[&Entry]) -> Kind {
+    let Kind::EndlessDeferral(mut deferral) = kind else { unreachable!("an endless deferral") };
+    deferral.parent_entries = parents.iter().map(|parent| signed(parent)).collect();
+    Kind::EndlessDeferral(deferral)
 }
 
 #[test]
@@ -77,11 +84,19 @@ fn an_entry_that_is_deferred_for_a_week_for_a_reason_that_does_not_hold_is_a_fin
     let parents: Vec<_> = has_parent(8).into_iter().collect();
     let late: Vec<_> = has_parent(9).into_iter().collect();
     let week = 7 * DAY;
-    proves(&federation, PROVINCE, endless(&offer, missing_parent, week, parents.clone()), Finding::Unresponsive);
-    contradicts_nothing(&federation, PROVINCE, endless(&offer, missing_parent, week - 1000, parents));
-    contradicts_nothing(&federation, PROVINCE, endless(&offer, missing_parent, week, vec![]));
+    let stated = |after, parents| with_parents(endless(&offer, missing_parent, after, parents), &[&lodged]);
+    proves(&federation, PROVINCE, stated(week, parents.clone()), Finding::Unresponsive);
+    contradicts_nothing(&federation, PROVINCE, stated(week - 1000, parents.clone()));
+    contradicts_nothing(&federation, PROVINCE, stated(week, vec![]));
     // The parent came after the first answer, and perhaps after the last one.
-    contradicts_nothing(&federation, PROVINCE, endless(&offer, missing_parent, week, late));
+    contradicts_nothing(&federation, PROVINCE, stated(week, late));
+    // A parent of another complaint is missing for ever. Here nothing shows the complaint.
+    contradicts_nothing(&federation, PROVINCE, endless(&offer, missing_parent, week, parents.clone()));
+    let mut foreign = federation.node(MINISTRY).remarks(&case).after(&[lodged.id]);
+    foreign.draft.complaint = Some(federation.case_at(CITY).complaint.id());
+    let foreign = foreign.entry();
+    let kind = with_parents(endless(&foreign, missing_parent, week, parents), &[&lodged]);
+    contradicts_nothing(&federation, PROVINCE, kind);
     for (code, holds) in [
         (DeferralCode::MissingCharter, false),
         (DeferralCode::ClockAhead, true),

@@ -119,3 +119,39 @@ fn parents_from_which_others_descend_are_no_excuse() {
     assert_eq!(padded.parents.len(), limits::PARENTS);
     proves(&federation, PROVINCE, leaves_out(&case, &entries, &padded, &answer), Finding::Concealed);
 }
+
+#[test]
+fn the_parents_of_a_full_entry_lead_to_the_newest_work_of_every_author_and_none_descends_from_another() {
+    let federation = Federation::new();
+    let (mut case, mut entries) = offered(&federation);
+    let (root, offer) = (entries[0].id, entries[1].id);
+    let mut writes = |case: &mut Case<'_>, author: &str, parents: &[EntryId], leaf: u64| {
+        let writing =
+            federation.node(author).remarks(case).on(root).after(parents).at(case.now + leaf * 1000).at_leaf(leaf);
+        case.learn(&writing.entry());
+        entries.push(writing.entry());
+        writing.entry().id
+    };
+    // An agency's only entry is behind an old head of a flooder. Another of its heads descends from the offer.
+    let only = writes(&mut case, "ombudsman", &[root], 1);
+    writes(&mut case, "ksp", &[only], 2);
+    for leaf in 3..50 {
+        let parent = if leaf == 40 { offer } else { root };
+        writes(&mut case, "ksp", &[parent], leaf);
+    }
+    case.later(2 * MINUTE);
+    let parents = case.complaint.parents_of_next();
+    assert_eq!(parents.len(), limits::PARENTS);
+    for parent in &parents {
+        let others: Vec<EntryId> = parents.iter().copied().filter(|other| other != parent).collect();
+        assert!(!case.complaint.ancestors(&others).contains(parent), "{parent} takes no room");
+    }
+    let accepted = federation.node(PROVINCE).accepts(&case).at_leaf(60).entry();
+    let named = case.complaint.ancestors(&accepted.parents);
+    assert!(named.contains(&only) && named.contains(&offer));
+    let left_out: Vec<&Entry> = entries.iter().filter(|entry| !named.contains(&entry.id)).collect();
+    assert!(left_out.len() > 10);
+    for left_out in left_out {
+        contradicts_nothing(&federation, PROVINCE, leaves_out(&case, &entries, &accepted, left_out));
+    }
+}
