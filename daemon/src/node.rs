@@ -21,6 +21,7 @@ use crate::base::node_limits;
 use jiff::Timestamp;
 use sinergi_config::Config;
 use sinergi_proto::base::key::SigningKey;
+use sinergi_proto::base::limits;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -415,9 +416,9 @@ fn end_with_the_store(parts: &Parts, tasks: &mut JoinSet<Result<(), NodeError>>)
     });
 }
 
-/// Has the writer judge deferred items again, at regular intervals.
+/// Has the writer judge deferred items again, and send unsettled ones again, at regular intervals.
 async fn retry_waiting(writer: WriterHandle, stop: CancellationToken) {
-    const EVERY: std::time::Duration = std::time::Duration::from_secs(30);
+    const EVERY: std::time::Duration = limits::SEND_AGAIN_AFTER;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
