@@ -223,8 +223,10 @@ fn machines(c: &mut Criterion) {
     let cursor = Cursor { epoch: Epoch::FIRST, index: LedgerIndex(GROUP as u64), part: 0 };
     let results: Vec<ItemResult> =
         entries.iter().map(|entry| ItemResult::without_contents(*entry, ItemOutcome::Leaf(LedgerIndex(0)))).collect();
-    let sent: Vec<SentEntry> =
-        entries.iter().map(|id| SentEntry { id: *id, leaf: LedgerIndex(0), complaint: None, is_owed: false }).collect();
+    let sent: Vec<SentEntry> = entries
+        .iter()
+        .map(|id| SentEntry { id: *id, leaf: LedgerIndex(0), complaint: None, is_again: false })
+        .collect();
     let linked = || {
         let mut sender = Sender::new(Cursor::end(Epoch::FIRST, LedgerIndex(GROUP as u64), 0), Window::default());
         sender.handle(SenderEvent::Linked { have: None, receipted: None });

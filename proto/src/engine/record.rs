@@ -205,7 +205,7 @@ pub struct ReceiptHeader {
     pub cursor: Cursor,
     /// The items that the peer did not take.
     pub unsettled: Vec<UnsettledItem>,
-    /// The leaves that the peer took and that were sent out of order, for example again after the peer had not taken them.
+    /// The leaves that the peer took now and had not taken before.
     pub settled: Vec<LedgerIndex>,
 }
 

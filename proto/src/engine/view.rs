@@ -36,7 +36,7 @@ pub trait View {
     fn declared_epoch(&mut self, agency: &AgencyId) -> Result<Option<Epoch>, Self::Error>;
 
     /// Receipts of a peer whose cursor is after this leaf, by cursor and at most `most`. Those that acknowledge the leaf are among the first ones, also if
-    /// it was sent out of order.
+    /// it was sent again. Not so if it was sent late as history.
     fn receipts(&mut self, peer: &AgencyId, leaf: LedgerIndex, most: usize) -> Result<Vec<wire::Ack>, Self::Error>;
 
     /// A deferred item, as it was received.

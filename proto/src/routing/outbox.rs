@@ -252,13 +252,13 @@ impl<L: LedgerView> Walk<'_, L> {
     /// peer; or if it goes to the peer again that did not take it.
     fn add_old(&mut self, index: LedgerIndex, access: Access, is_again: bool) -> Result<bool, L::Error> {
         if let Some(leaf) = self.ledger.cached_leaf(index) {
-            return Ok(self.frame.add_or_complete(owed(&leaf.entry, index), self.item_of_own(&leaf, access)));
+            return Ok(self.frame.add_or_complete(owed(&leaf.entry, index, is_again), self.item_of_own(&leaf, access)));
         }
         let leaf = self.ledger.leaf(index)?;
         let entry = self.ledger.entry(&leaf)?;
         let item = self.item(&leaf, &entry, access)?;
         let is_known = !is_again && leaf.from.as_ref() == Some(self.peer) && item.content.is_empty();
-        Ok(is_known || self.frame.add_or_complete(owed(&entry, index), item))
+        Ok(is_known || self.frame.add_or_complete(owed(&entry, index, is_again), item))
     }
 
     fn item(&self, leaf: &Leaf, entry: &Entry, access: Access) -> Result<wire::Item, L::Error> {
@@ -287,11 +287,11 @@ impl<L: LedgerView> Walk<'_, L> {
 }
 
 fn in_order(entry: &Entry, leaf: LedgerIndex) -> SentEntry {
-    SentEntry { id: entry.id, leaf, complaint: entry.complaint, is_owed: false }
+    SentEntry { id: entry.id, leaf, complaint: entry.complaint, is_again: false }
 }
 
-fn owed(entry: &Entry, leaf: LedgerIndex) -> SentEntry {
-    SentEntry { is_owed: true, ..in_order(entry, leaf) }
+fn owed(entry: &Entry, leaf: LedgerIndex, is_again: bool) -> SentEntry {
+    SentEntry { is_again, ..in_order(entry, leaf) }
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ pub struct FrameAnswer {
     pub cursor: Cursor,
     /// The items that the peer did not take.
     pub unsettled: Vec<UnsettledItem>,
-    /// The leaves that the peer took and that were sent out of order, for example again.
+    /// The leaves that the peer took now and had not taken before.
     pub settled: Vec<LedgerIndex>,
 }
 
@@ -53,10 +53,10 @@ impl FrameAnswer {
     pub fn of(frame: &FrameSummary, results: &[ItemResult]) -> Self {
         let mut answer = Self { cursor: frame.cursor, unsettled: Vec::new(), settled: Vec::new() };
         for (sent, result) in frame.entries.iter().zip(results) {
-            let SentEntry { id: entry, leaf, complaint, is_owed } = *sent;
+            let SentEntry { id: entry, leaf, complaint, is_again } = *sent;
             let (code, is_refused) = match result.outcome {
                 ItemOutcome::Leaf(_) => {
-                    answer.settled.extend(is_owed.then_some(leaf));
+                    answer.settled.extend(is_again.then_some(leaf));
                     continue;
                 }
                 ItemOutcome::Refused(code) => (code, true),

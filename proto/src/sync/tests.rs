@@ -212,7 +212,7 @@ fn prepared(index: u64, entries: &[u8]) -> Prepared {
 }
 
 fn sent(id: EntryId, leaf: u64) -> SentEntry {
-    SentEntry { id, leaf: LedgerIndex(leaf), complaint: None, is_owed: false }
+    SentEntry { id, leaf: LedgerIndex(leaf), complaint: None, is_again: false }
 }
 
 fn item(number: u8) -> wire::Item {

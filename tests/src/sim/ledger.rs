@@ -145,7 +145,7 @@ pub struct Ledger {
     pub receipt_checkpoints: BTreeMap<AgencyId, Vec<u8>>,
     /// Each peer's receipts, by the cursor up to which they acknowledge this ledger.
     receipts_by_cursor: BTreeMap<(AgencyId, Cursor), Vec<wire::Ack>>,
-    /// Each peer's receipts for leaves that were sent out of order.
+    /// Each peer's receipts for leaves that were sent again.
     receipts_by_leaf: BTreeMap<(AgencyId, LedgerIndex), Vec<wire::Ack>>,
     /// The deferred items: header and encoded item.
     pub deferred: BTreeMap<ItemKey, (DeferredHeader, Vec<u8>)>,

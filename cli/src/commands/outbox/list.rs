@@ -1,4 +1,4 @@
-//! `sinergi outbox list`: lists entries that peers have not acknowledged yet, oldest first.
+//! `sinergi outbox list`: lists entries that peers have not taken yet, oldest first.
 
 use clap::Args;
 use sinergi_proto::base::ids::{AgencyId, ComplaintName};

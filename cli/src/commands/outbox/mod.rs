@@ -1,4 +1,4 @@
-//! `sinergi outbox …`: shows entries that peers have not acknowledged yet.
+//! `sinergi outbox …`: shows entries that peers have not taken yet.
 
 mod list;
 mod show;

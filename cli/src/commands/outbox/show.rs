@@ -1,4 +1,4 @@
-//! `sinergi outbox show`: shows one entry that a peer has not acknowledged yet.
+//! `sinergi outbox show`: shows one entry that a peer has not taken yet.
 
 use clap::Args;
 use sinergi_proto::base::ids::AgencyId;
@@ -18,7 +18,7 @@ pub struct ShowArgs {
     pub number: OutboxNumber,
 }
 
-/// An entry's number in the outbox: the peer that has not acknowledged it, and its leaf in this node's ledger.
+/// An entry's number in the outbox: the peer that has not taken it, and its leaf in this node's ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutboxNumber {
     /// The peer.

@@ -96,7 +96,7 @@ pub(super) fn receipts_from(peer: &AgencyId, cursor: Cursor) -> Vec<u8> {
     key
 }
 
-/// The key of a receipt for a leaf that was sent out of order: the peer that gave it, the leaf, and its record.
+/// The key of a receipt for a leaf that was sent again: the peer that gave it, the leaf, and its record.
 pub(super) fn receipt_of_leaf(peer: &AgencyId, leaf: LedgerIndex, position: Position) -> Vec<u8> {
     [unsettled(peer, leaf).as_slice(), &position.to_bits().to_be_bytes()].concat()
 }

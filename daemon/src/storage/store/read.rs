@@ -268,7 +268,7 @@ impl Store {
         Ok(found)
     }
 
-    /// The records of a peer's receipts for a leaf that was sent out of order, oldest first, at most `most`.
+    /// The records of a peer's receipts for a leaf that was sent again, oldest first, at most `most`.
     pub fn receipts_of_leaf(
         &self,
         peer: &AgencyId,

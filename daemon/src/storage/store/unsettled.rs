@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn receipts_for_leaves_that_were_sent_out_of_order_are_found_by_their_leaf() {
+    fn receipts_for_leaves_that_were_sent_again_are_found_by_their_leaf() {
         let folder = tempfile::tempdir().expect("a folder");
         let (store, _) = open(folder.path(), 1 << 20).expect("a store");
         let position = |offset| Position { segment: 1, offset };

@@ -94,7 +94,7 @@ impl Changes {
         self.receipts.push(keys::receipt(peer, cursor, position));
     }
 
-    /// Notes that the record at `position` holds a peer's receipt for this leaf, which was sent out of order.
+    /// Notes that the record at `position` holds a peer's receipt for this leaf, which was sent again.
     pub fn receipt_of_leaf(&mut self, peer: &AgencyId, leaf: LedgerIndex, position: Position) {
         self.receipts_of_leaves.push(keys::receipt_of_leaf(peer, leaf, position));
     }

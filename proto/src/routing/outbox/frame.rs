@@ -40,8 +40,8 @@ pub struct SentEntry {
     pub leaf: LedgerIndex,
     /// Its complaint. `None` for an entry of a node.
     pub complaint: Option<ComplaintId>,
-    /// Whether it is also sent out of order: again, as history, or because of a late content.
-    pub is_owed: bool,
+    /// Whether it is also sent because the peer did not take it before.
+    pub is_again: bool,
 }
 
 /// A frame that is ready to be sent.
@@ -89,7 +89,7 @@ impl Frame {
         let Some(number) = self.entries.iter().rposition(|sent| sent.id == entry.id) else {
             return self.add(entry, item);
         };
-        self.entries[number].is_owed |= entry.is_owed;
+        self.entries[number].is_again |= entry.is_again;
         let (old, new) = (self.items[number].encoded_len(), item.encoded_len());
         let bytes = self.bytes + new.saturating_sub(old);
         if bytes > limits::DELIVER_BYTES {

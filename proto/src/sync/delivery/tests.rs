@@ -12,7 +12,7 @@ fn cursor(index: u64) -> Cursor {
 
 fn batch(index: u64, entries: &[u8], bytes: usize) -> FrameSummary {
     let sent =
-        |n: &u8| SentEntry { id: EntryId([*n; 32]), leaf: LedgerIndex(index - 1), complaint: None, is_owed: false };
+        |n: &u8| SentEntry { id: EntryId([*n; 32]), leaf: LedgerIndex(index - 1), complaint: None, is_again: false };
     FrameSummary { cursor: cursor(index), entries: entries.iter().map(sent).collect(), bytes }
 }
 
@@ -167,7 +167,7 @@ fn an_item_that_is_taken_when_it_comes_again_is_reported_as_settled() {
     let (mut sender, _) = linked(9, Some(cursor(9)));
     let owed = Cursor { part: 1, ..cursor(9) };
     sender.handle(SenderEvent::Grown { end: owed });
-    let sent = SentEntry { id: EntryId([7; 32]), leaf: LedgerIndex(3), complaint: None, is_owed: true };
+    let sent = SentEntry { id: EntryId([7; 32]), leaf: LedgerIndex(3), complaint: None, is_again: true };
     sender.handle(SenderEvent::Prepared(FrameSummary { cursor: owed, entries: vec![sent], bytes: 10 }));
     let results = vec![stored(7, ItemOutcome::Leaf(LedgerIndex(0)))];
     let outputs = sender.handle(SenderEvent::Acknowledged { cursor: owed, results });

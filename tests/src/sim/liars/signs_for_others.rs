@@ -37,7 +37,7 @@ impl Lie for Signs {
             let forged_id = EntryId::of(&forgery);
             let batch = OwnBatch::sign(&[own.id, forged_id], liar.entry_key());
             item.signed_entry = signed_bytes(own.bytes, Some(&batch.envelope(0)));
-            let sent = SentEntry { id: forged_id, leaf: own.place.index, complaint: None, is_owed: false };
+            let sent = SentEntry { id: forged_id, leaf: own.place.index, complaint: None, is_again: false };
             forged.push((sent, signed_bytes(forgery, Some(&batch.envelope(1)))));
         }
         for (sent, signed_entry) in forged {
