@@ -29,9 +29,9 @@ use crate::wire;
 const PART_OF_FREE: u64 = 8;
 /// The time in which a share refills, in milliseconds.
 const WEEK: u64 = 7 * 24 * 3600 * 1000;
-/// What an entry or item takes beside its bytes: its records' frames, its hashes and its rows in the store.
+/// Bytes of disk that an entry or item costs in addition to its own: the frames of its records, its hashes, and its rows in the store.
 const OVERHEAD: u64 = 1024;
-/// That items of a peer were put off is recorded once in this time, in milliseconds.
+/// The least time between two records of deferred items of one peer, in milliseconds.
 const RECORDED_EVERY: u64 = 3600 * 1000;
 /// A share has room for so many entries that belong to no complaint. An honest agency writes about one a day that goes to others.
 const NODE_ENTRIES: u64 = 3500;
@@ -54,7 +54,7 @@ pub(super) struct FairUse {
     takes_over: bool,
     authors: BTreeMap<AgencyId, Used>,
     peers: BTreeMap<AgencyId, Used>,
-    /// What this node itself wrote.
+    /// The used part of the share that other nodes grant this one.
     own: Used,
     /// The authors that the operator was told of.
     told: BTreeSet<AgencyId>,

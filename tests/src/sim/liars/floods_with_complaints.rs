@@ -10,7 +10,7 @@ pub(super) const KIND: LieKind = LieKind {
     name: "floods_with_complaints",
     detection: Detection::Harmless,
     can_tell: any_agency,
-    // What is over its share does not arrive.
+    // Entries over the liar's share do not arrive.
     passes_everything_on: false,
     begin: || Box::new(Floods::default()),
 };
