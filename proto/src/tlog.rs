@@ -3,6 +3,7 @@
 //! Must not know entries or charters. A leaf is some bytes here, and a signer is a key.
 
 pub mod checkpoint;
+pub mod frontier;
 pub mod note;
 pub mod small_tree;
 pub mod tlog_proof;

@@ -14,8 +14,9 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use sinergi_proto::base::ids::LedgerIndex;
+use sinergi_proto::tlog::frontier::Frontier;
 
-use super::derived::{Batch, PLACE_BYTES, Tree, hashes_length};
+use super::derived::{Batch, PLACE_BYTES, hashes_length};
 use super::files::{Files, Segment};
 use super::record::Own;
 use super::scan::{Bodies, Records, SCAN_BYTES, Until, record_at};
@@ -29,7 +30,7 @@ const MARK: &str = "rebuilding";
 
 /// The derived files after they were brought up to the ledger.
 pub(super) struct BroughtUp {
-    pub(super) tree: Tree,
+    pub(super) tree: Frontier,
     /// The leaf from which on the files were rebuilt, if that is below the newest segment.
     pub(super) rebuilt_from: Option<LedgerIndex>,
 }
@@ -71,15 +72,15 @@ pub(super) fn surplus(files: &Files, leaves: u64) -> Result<u64, ReadError> {
 }
 
 /// Computes both files anew from the first of these segments on.
-fn replay(files: &Arc<Files>, segments: &[Segment]) -> Result<Tree, OpenError> {
-    let mut tree: Option<Tree> = None;
+fn replay(files: &Arc<Files>, segments: &[Segment]) -> Result<Frontier, OpenError> {
+    let mut tree: Option<Frontier> = None;
     for segment in segments {
         let header = &segment.header;
         let tree = match &mut tree {
             Some(tree) => tree,
             None => {
                 files.derived.truncate(header.first_leaf).map_err(OpenError::Derived)?;
-                tree.insert(Tree::load(&files.derived, header.first_leaf)?)
+                tree.insert(files.derived.frontier(header.first_leaf)?)
             }
         };
         if tree.size() != header.first_leaf || tree.root() != header.root {
@@ -96,7 +97,7 @@ fn replay(files: &Arc<Files>, segments: &[Segment]) -> Result<Tree, OpenError> {
     Ok(tree.expect("there is a segment"))
 }
 
-fn replay_segment(files: &Arc<Files>, number: u32, tree: &mut Tree) -> Result<(), OpenError> {
+fn replay_segment(files: &Arc<Files>, number: u32, tree: &mut Frontier) -> Result<(), OpenError> {
     let start = Position { segment: number, offset: SEGMENT_HEADER_BYTES };
     let records = Records::new(Arc::clone(files), start, Bodies::OfLeaves, Until::EndOf(number), SCAN_BYTES);
     let mut batch = Batch::default();
@@ -105,7 +106,7 @@ fn replay_segment(files: &Arc<Files>, number: u32, tree: &mut Tree) -> Result<()
         let next = tree.size() + batch.leaves.len() as u64;
         let early = batch.contents.iter().position(|(index, _)| *index >= next).unwrap_or(batch.contents.len());
         let early = batch.contents.split_off(early);
-        tree.extend(&files.derived, batch)?;
+        files.derived.extend(tree, batch)?;
         *batch = Batch { contents: early, ..Batch::default() };
         Ok(())
     };
@@ -134,7 +135,7 @@ fn holds_up_to(files: &Arc<Files>, segment: &Segment) -> Result<bool, ReadError>
         return Ok(false);
     }
     let Some(last) = size.checked_sub(1) else { return Ok(true) };
-    if Tree::load(&files.derived, size)?.root() != segment.header.root {
+    if files.derived.frontier(size)?.root() != segment.header.root {
         return Ok(false);
     }
     let Some(position) = files.derived.places(LedgerIndex(last))?.leaf else { return Ok(false) };

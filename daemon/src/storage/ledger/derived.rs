@@ -20,7 +20,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use sinergi_proto::base::ids::LedgerIndex;
-use tlog_tiles::{Error as TreeError, HASH_SIZE, Hash, HashReader};
+use sinergi_proto::tlog::frontier::Frontier;
+use tlog_tiles::{HASH_SIZE, Hash};
 
 use super::{Fatal, Position, ReadError};
 
@@ -135,65 +136,19 @@ pub(super) struct Batch {
     pub(super) signatures: Vec<(u64, Position)>,
 }
 
-/// The newest complete node of each level: what it takes to append, and to compute the root.
-struct Edge([Hash; 64]);
-
-impl HashReader for Edge {
-    fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, TreeError> {
-        // Appending and the current root only ever need the newest complete node of a level.
-        let newest = |index: &u64| self.0[usize::from(tlog_tiles::split_stored_hash_index(*index).0)];
-        Ok(indexes.iter().map(newest).collect())
-    }
-}
-
-/// The growing end of the tree.
-pub(super) struct Tree {
-    size: u64,
-    edge: Edge,
-}
-
-impl Tree {
-    /// The tree without leaves.
-    pub(super) fn empty() -> Self {
-        Self { size: 0, edge: Edge([tlog_tiles::EMPTY_HASH; 64]) }
-    }
-
-    /// The tree of the first `size` leaves, from `hashes`.
-    pub(super) fn load(derived: &Derived, size: u64) -> Result<Self, ReadError> {
-        let Self { mut edge, .. } = Self::empty();
-        for level in (0..63u8).filter(|level| size >> level & 1 == 1) {
-            let index = tlog_tiles::stored_hash_index(level, (size >> level) - 1);
-            edge.0[usize::from(level)] = derived.hash(index)?;
-        }
-        Ok(Self { size, edge })
-    }
-
-    /// Leaves.
-    pub(super) fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// The root hash.
-    pub(super) fn root(&self) -> Hash {
-        tlog_tiles::tree_hash(self.size, &self.edge).expect("the edge answers for every index")
-    }
-
-    /// Adds a leaf; the nodes that it completes, itself first, as they are stored.
-    pub(super) fn push(&mut self, leaf: Hash) -> Vec<Hash> {
-        let nodes = tlog_tiles::stored_hashes_for_record_hash(self.size, leaf, &self.edge)
-            .expect("the edge answers for every index");
-        self.edge.0[..nodes.len()].copy_from_slice(&nodes);
-        self.size += 1;
-        nodes
+impl Derived {
+    /// The frontier of the first `size` leaves, from `hashes`.
+    pub(super) fn frontier(&self, size: u64) -> Result<Frontier, ReadError> {
+        Frontier::load(size, |node| self.hash(node))
     }
 
     /// Adds a batch to the tree and to both files: one write each, and one for each content of an older leaf.
-    pub(super) fn extend(&mut self, derived: &Derived, batch: &Batch) -> Result<(), Fatal> {
-        let first = self.size;
+    pub(super) fn extend(&self, tree: &mut Frontier, batch: &Batch) -> Result<(), Fatal> {
+        let first = tree.size();
         let mut hashes = Vec::with_capacity(batch.leaves.len() * 2 * HASH_SIZE);
         let mut places = Vec::with_capacity(batch.leaves.len() * PLACE_BYTES as usize);
         for (hash, position) in &batch.leaves {
-            for node in self.push(*hash) {
+            for node in tree.push(*hash) {
                 hashes.extend(node.0);
             }
             places.extend(position.to_bits().to_le_bytes());
@@ -211,10 +166,10 @@ impl Tree {
                 }
             }
         }
-        Derived::write(&derived.hashes, &derived.hashes_path, &hashes, hashes_length(first))?;
-        Derived::write(&derived.positions, &derived.positions_path, &places, first * PLACE_BYTES)?;
+        Self::write(&self.hashes, &self.hashes_path, &hashes, hashes_length(first))?;
+        Self::write(&self.positions, &self.positions_path, &places, first * PLACE_BYTES)?;
         for (offset, position) in older {
-            Derived::write(&derived.positions, &derived.positions_path, &position.to_le_bytes(), offset)?;
+            Self::write(&self.positions, &self.positions_path, &position.to_le_bytes(), offset)?;
         }
         Ok(())
     }
@@ -222,6 +177,8 @@ impl Tree {
 
 #[cfg(test)]
 mod tests {
+    use tlog_tiles::{Error as TreeError, HashReader};
+
     use super::*;
 
     fn leaf(number: u64) -> Hash {
@@ -238,13 +195,14 @@ mod tests {
                 indexes.iter().map(|index| self.0.hash(*index).map_err(|_| TreeError::IndexesNotInTree)).collect()
             }
         }
-        let mut tree = Tree::load(&derived, 0).expect("an empty tree");
+        let mut tree = derived.frontier(0).expect("an empty tree");
         for size in 1..=130 {
             let position = Position { segment: 1, offset: size as u32 };
-            tree.extend(&derived, &Batch { leaves: vec![(leaf(size), position)], ..Batch::default() })
+            derived
+                .extend(&mut tree, &Batch { leaves: vec![(leaf(size), position)], ..Batch::default() })
                 .expect("a write");
             assert_eq!(tree.root(), tlog_tiles::tree_hash(size, &File(&derived)).expect("a root"));
-            assert_eq!(Tree::load(&derived, size).expect("a tree").root(), tree.root());
+            assert_eq!(derived.frontier(size).expect("a tree").root(), tree.root());
         }
         assert_eq!(derived.lengths().expect("lengths"), (hashes_length(130), 130 * PLACE_BYTES));
     }
@@ -253,20 +211,20 @@ mod tests {
     fn contents_and_signatures_are_noted_at_their_leaves_in_the_batch_or_before_it() {
         let dir = tempfile::tempdir().expect("a directory");
         let derived = Derived::open(dir.path()).expect("files");
-        let mut tree = Tree::load(&derived, 0).expect("an empty tree");
+        let mut tree = derived.frontier(0).expect("an empty tree");
         let at = |offset| Position { segment: 3, offset };
         let first = Batch {
             leaves: vec![(leaf(0), at(80)), (leaf(1), at(100))],
             contents: vec![(1, at(120))],
             signatures: vec![(1, at(130))],
         };
-        tree.extend(&derived, &first).expect("a write");
+        derived.extend(&mut tree, &first).expect("a write");
         let second = Batch {
             leaves: vec![(leaf(2), at(140))],
             contents: vec![(0, at(160)), (2, at(180)), (0, at(200))],
             signatures: vec![(0, at(220)), (2, at(220))],
         };
-        tree.extend(&derived, &second).expect("a write");
+        derived.extend(&mut tree, &second).expect("a write");
         for (index, leaf, content, signature) in [(0, 80, 200, 220), (1, 100, 120, 130), (2, 140, 180, 220)] {
             let expected = Places { leaf: Some(at(leaf)), content: Some(at(content)), signature: Some(at(signature)) };
             assert_eq!(derived.places(LedgerIndex(index)).expect("places"), expected);

@@ -14,8 +14,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use sinergi_proto::base::ids::LedgerIndex;
+use sinergi_proto::tlog::frontier::Frontier;
 
-use super::derived::{PLACE_BYTES, Tree};
+use super::derived::PLACE_BYTES;
 use super::files::Segment;
 use super::record::Own;
 use super::scan::{Bodies, Records, SCAN_BYTES, Until, record_at};
@@ -66,7 +67,7 @@ pub fn verify(reader: &LedgerReader, progress: impl FnMut(Progress) -> ControlFl
         progress,
         state: Progress { checked: 0, total },
         reported: 0,
-        tree: Tree::empty(),
+        tree: Frontier::default(),
         end,
         findings: Vec::new(),
     };
@@ -84,7 +85,7 @@ struct Check<'a, F> {
     progress: F,
     state: Progress,
     reported: u64,
-    tree: Tree,
+    tree: Frontier,
     end: Position,
     findings: Vec<Finding>,
 }

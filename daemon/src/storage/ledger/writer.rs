@@ -12,9 +12,9 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
 
 use sinergi_proto::base::ids::{Epoch, LedgerIndex};
+use sinergi_proto::tlog::frontier::Frontier;
 use tlog_tiles::Hash;
 
-use super::derived::Tree;
 use super::files::Files;
 use super::group::{Group, LastGroup};
 use super::reader::LedgerReader;
@@ -28,7 +28,7 @@ pub struct Ledger {
     pub(super) header: SegmentHeader,
     pub(super) tail: File,
     pub(super) end: Position,
-    pub(super) tree: Tree,
+    pub(super) tree: Frontier,
     pub(super) signed: Signed,
     pub(super) segment_bytes: u32,
     pub(super) stopped: Option<String>,
@@ -180,7 +180,7 @@ impl Ledger {
         self.end = group.end();
         self.files.publish_durable(self.end);
         self.signed.was_recorded();
-        self.tree.extend(&self.files.derived, &group.batch)?;
+        self.files.derived.extend(&mut self.tree, &group.batch)?;
         self.files.publish_settled(self.tree.size());
         Ok(Committed { first: LedgerIndex(group.first_leaf), size: self.size(), root: self.root(), end: self.end })
     }
