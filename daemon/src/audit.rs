@@ -114,7 +114,15 @@ impl Auditor {
         let mut audit = Audit::new(holdings, now_millis());
         while let Some(question) = audit.question() {
             match self.peers.ask(agency, question).await {
-                Ok(proof) => audit.answer(proof, &self.charter_store.charters()),
+                Ok(proof) => {
+                    let charters = self.charter_store.charters();
+                    // An answer may hold the hashes of 65,536 leaves.
+                    let taken = tokio::task::spawn_blocking(move || {
+                        audit.answer(proof, &charters);
+                        audit
+                    });
+                    audit = taken.await?;
+                }
                 Err(problem) => match NoAnswer::from(&problem) {
                     NoAnswer::Own(_) if audit.has_no_answer() => return Err(AuditError::NotAsked(problem)),
                     reason => audit.unanswered(reason),

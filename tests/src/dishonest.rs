@@ -126,7 +126,8 @@ impl ShownLedger {
     pub fn answer(&self, member: &Member, prove: &wire::Prove, seconds: u64) -> wire::Proof {
         let whole = self.whole(prove);
         let asked = prove.leaves.iter().copied().filter(|index| *index < self.size());
-        let leaves: Vec<LedgerIndex> = asked.chain((prove.first_leaf..).take(whole.len())).map(LedgerIndex).collect();
+        let proved = if prove.whole { whole.len() } else { prove.leaves.len() };
+        let leaves: Vec<LedgerIndex> = asked.take(proved).map(LedgerIndex).collect();
         let sizes: Vec<u64> = prove.sizes.iter().copied().filter(|size| *size <= self.size()).collect();
         let numbers = nodes_needed(self.size(), &leaves, &sizes)
             .expect("leaves and sizes that are not in the tree were left out");
@@ -137,20 +138,30 @@ impl ShownLedger {
             checkpoint: self.signed(member, seconds),
             nodes: numbers.into_iter().zip(hashes).map(node).collect(),
             leaves: whole,
+            hashes: self.leaf_hashes(prove),
             ..Default::default()
         }
     }
 
+    /// The hashes of the leaves that a question asks for.
+    fn leaf_hashes(&self, prove: &wire::Prove) -> Vec<u8> {
+        let (from, count) = (prove.first_hash, prove.hash_count);
+        let asked = (from..from.saturating_add(count)).take_while(|index| *index < self.size());
+        let numbers: Vec<u64> = asked.map(|index| tlog_tiles::stored_hash_index(0, index)).collect();
+        let hashes = self.read_hashes(&numbers).expect("a tree has all its hashes");
+        hashes.iter().flat_map(|hash| hash.0).collect()
+    }
+
     /// The leaves that a question asks for as a whole, up to the limit of an answer.
     fn whole(&self, prove: &wire::Prove) -> Vec<Vec<u8>> {
-        let from = usize::try_from(prove.first_leaf).unwrap_or(usize::MAX);
-        let count = usize::try_from(prove.leaf_count).unwrap_or(usize::MAX);
         let mut bytes = 0;
         let fits = |leaf: &&Bytes| {
             bytes += leaf.len();
             bytes <= limits::PROVE_LEAF_BYTES
         };
-        self.leaves.iter().skip(from).take(count).take_while(fits).map(|leaf| leaf.to_vec()).collect()
+        let asked =
+            prove.leaves.iter().filter(|_| prove.whole).map(|index| usize::try_from(*index).unwrap_or(usize::MAX));
+        asked.map_while(|index| self.leaves.get(index)).take_while(fits).map(|leaf| leaf.to_vec()).collect()
     }
 }
 

@@ -44,6 +44,7 @@ impl OwnRecords {
         };
         let mut holdings = Holdings::new(assignment, &self.charter_store.charters());
         let reader = self.outbox.reader();
+        holdings.reserve(usize::try_from(reader.size()).unwrap_or_default());
         for record in reader.records_from(reader.start()) {
             self.add(&mut holdings, record?)?;
         }

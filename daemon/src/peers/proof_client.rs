@@ -264,7 +264,7 @@ mod tests {
         peer.note(|state| state.linked_since = 1);
         let gone = peers.ask(&city(), wire::Prove::default()).await;
         assert_eq!(gone, Err(Unanswered::Unsent(city())));
-        let later = wire::Prove { first_leaf: 7, ..Default::default() };
+        let later = wire::Prove { first_hash: 7, ..Default::default() };
         let city = city();
         let (_, question) = tokio::join!(peers.ask(&city, later.clone()), async {
             let question = hold.questions.recv().await.expect("the later question");

@@ -68,11 +68,12 @@ impl OwnLeaves for Outbox {
         Ok((leaf.entry.id == id).then_some(index))
     }
 
-    fn leaves_from(
-        &self,
-        first: LedgerIndex,
-    ) -> Result<impl Iterator<Item = Result<Vec<u8>, OwnDataError>> + '_, OwnDataError> {
-        let records = self.reader().leaves_from(first)?;
-        Ok(records.map(|record| Ok(self.signed_leaves().signed_of(record?)?.into())))
+    fn leaf_hashes(&self, first: LedgerIndex, count: usize) -> Result<Vec<[u8; 32]>, OwnDataError> {
+        let leaves: Vec<LedgerIndex> = (first.0..).map(LedgerIndex).take(count).collect();
+        Ok(self.reader().leaf_hashes(&leaves)?.into_iter().map(|hash| hash.0).collect())
+    }
+
+    fn signed_leaf(&self, index: LedgerIndex) -> Result<Vec<u8>, OwnDataError> {
+        Ok(self.signed_leaves().signed(index)?.into())
     }
 }

@@ -58,8 +58,10 @@ pub const CHECKPOINT_WITHIN: Duration = Duration::from_secs(4 * 60 * 60);
 pub const CHECKPOINT_AGE: Duration = Duration::from_secs(2 * 60);
 /// The operator is told of a peer that shows no time in its checkpoints for so long, and of a clock of this node that nobody confirms for so long.
 pub const WITHOUT_TIME: Duration = Duration::from_secs(24 * 60 * 60);
-/// Most items of one `Prove`: leaves, entries, sizes and whole leaves together.
+/// Most items of one `Prove`: leaves, entries and sizes together.
 pub const PROVE_ITEMS: usize = 1024;
+/// Most leaf hashes in one `Proof`.
+pub const PROVE_HASHES: usize = 65_536;
 /// Most open questions of one peer: `Prove` frames that are being answered or wait for it.
 pub const PROVES_OPEN: usize = 4;
 /// Most bytes of whole leaves in one `Proof`. The rest of [`FRAME_BYTES`] is room for the frame around them.

@@ -162,18 +162,7 @@ impl Checkpoint {
         keys: &CheckpointKeys,
     ) -> Result<Self, CheckpointError> {
         let note = note::read(bytes)?;
-        let text = TlogCheckpoint::from_bytes(note.text()).map_err(|_| CheckpointError::Malformed)?;
-        let base = format!("{federation}/{agency}");
-        let wrong_origin =
-            || CheckpointError::Origin { found: text.origin().chars().take(120).collect(), expected: base.clone() };
-        let epoch = text
-            .origin()
-            .strip_prefix(&base)
-            .and_then(|rest| rest.strip_prefix('/'))
-            .and_then(|epoch| epoch.parse().ok())
-            .map(Epoch)
-            .filter(|epoch| origin(federation, agency, *epoch) == text.origin())
-            .ok_or_else(wrong_origin)?;
+        let (text, epoch) = text_of(&note, federation, agency)?;
         let statement: Vec<NoteKey> =
             keys.statement.iter().map(|key| NoteKey::new(text.origin(), NoteKeyUse::Statement, key.clone())).collect();
         let time_name = time_key_name(federation, agency);
@@ -184,12 +173,39 @@ impl Checkpoint {
         if !verified.iter().any(|line| line.name() == text.origin()) {
             return Err(signed_note::NoteError::UnverifiedNote.into());
         }
-        if text.size() > limits::LEDGER_LEAVES {
-            return Err(CheckpointError::Size(text.size()));
-        }
         let seconds = verified.iter().find(|line| line.name() == time_name).and_then(note::cosignature_seconds);
         Ok(Self { epoch, size: text.size(), root: text.hash().0, seconds })
     }
+
+    /// Reads a note of `agency` whose statement was verified before. The time is the one that it claims.
+    ///
+    /// # Errors
+    /// When the note is of another origin.
+    pub fn read(bytes: &[u8], federation: &str, agency: &AgencyId) -> Result<Self, CheckpointError> {
+        let (text, epoch) = text_of(&note::read(bytes)?, federation, agency)?;
+        let seconds = Self::claimed_seconds(bytes, federation, agency);
+        Ok(Self { epoch, size: text.size(), root: text.hash().0, seconds })
+    }
+}
+
+/// The text of a note about the ledger of `agency`, with the epoch that it names.
+fn text_of(note: &Note, federation: &str, agency: &AgencyId) -> Result<(TlogCheckpoint, Epoch), CheckpointError> {
+    let text = TlogCheckpoint::from_bytes(note.text()).map_err(|_| CheckpointError::Malformed)?;
+    let base = format!("{federation}/{agency}");
+    let wrong_origin =
+        || CheckpointError::Origin { found: text.origin().chars().take(120).collect(), expected: base.clone() };
+    let epoch = text
+        .origin()
+        .strip_prefix(&base)
+        .and_then(|rest| rest.strip_prefix('/'))
+        .and_then(|epoch| epoch.parse().ok())
+        .map(Epoch)
+        .filter(|epoch| origin(federation, agency, *epoch) == text.origin())
+        .ok_or_else(wrong_origin)?;
+    if text.size() > limits::LEDGER_LEAVES {
+        return Err(CheckpointError::Size(text.size()));
+    }
+    Ok((text, epoch))
 }
 
 #[cfg(test)]

@@ -15,12 +15,20 @@
 //!                  +------- answer, or unanswered <------------+
 //! ```
 //!
+//! An audit of a whole ledger reads the hashes of all leaves and computes the root itself. It asks for proofs only where something differs. An audit
+//! of one complaint asks for the proof of each leaf that the auditing node expects.
+//!
 //! | file | content |
 //! |---|---|
 //! | [`holdings`] | the auditing node's records about the agency |
+//! | `own_entries`, `own_checkpoints` | the entries and checkpoints in them |
 //! | [`answer`] | one answer of the agency, verified under the checkpoint in it |
 //! | `shown` | all answers of one audit |
-//! | `suspicions` | the comparison: everything that looks wrong becomes a suspicion |
+//! | `comparison` | the hashes of the agency's leaves, compared with the holdings |
+//! | `lacking` | the agency's leaves that the auditing node does not have |
+//! | `plan` | the questions of one audit |
+//! | `concealed` | the agency's entries that leave out what it knew |
+//! | `suspicions` | everything that looks wrong becomes a suspicion |
 //! | [`consistency`] | the question of the watch: does the agency's tree begin with the trees that it signed before |
 //! | [`schedule`] | the agency whose audit is due |
 //!
@@ -32,8 +40,14 @@
 //! - the same holdings, answers and times give the same findings in the same order.
 
 pub mod answer;
+mod comparison;
+mod concealed;
 pub mod consistency;
 pub mod holdings;
+mod lacking;
+mod own_checkpoints;
+mod own_entries;
+mod plan;
 pub mod schedule;
 mod shown;
 mod suspicions;
@@ -42,25 +56,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use self::answer::NoProof;
+use self::comparison::Comparison;
 use self::holdings::Holdings;
+use self::lacking::Lacking;
+use self::plan::{Plan, Step};
 use self::shown::Shown;
 use self::suspicions::Suspicions;
-use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use crate::base::ids::{AgencyId, ComplaintId, EntryId, LedgerIndex};
 use crate::charter::Charters;
 use crate::complaint::Complaint;
-use crate::entry::{Entry, id_in};
+use crate::entry::{Entry, open};
 use crate::transparency::evidence::{Finding, Judge, Statement};
 use crate::wire::{self, accusation::Finding as Kind};
 
 /// Most findings of one kind in one audit. Further ones say nothing new and would take the room of evidence against others.
 const FINDINGS_OF_A_KIND: usize = 100;
-/// Most leaves in one question. Their audit paths fit into one answer.
-const LEAVES: usize = 512;
-/// Most older sizes in one question.
-const SIZES: usize = 256;
-/// Most bytes of shown leaves that are kept because this node does not have them. A dishonest agency could show any number of leaves.
-const LACKING_BYTES: usize = 64 * 1024 * 1024;
-
 /// The scope of an audit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
@@ -165,6 +175,8 @@ pub struct Audited {
 pub struct Audit {
     holdings: Holdings,
     shown: Shown,
+    comparison: Comparison,
+    lacking: Lacking,
     plan: Plan,
     step: Step,
     /// Time of the first question, in milliseconds since 1970.
@@ -173,66 +185,27 @@ pub struct Audit {
     no_answer: Option<NoAnswer>,
 }
 
-/// The plan of the questions. It is made after the first answer.
-#[derive(Debug, Default)]
-struct Plan {
-    /// Number of leaves of the first tree that was shown.
-    size: u64,
-    /// Sizes of older trees with which the tree must begin, ascending.
-    sizes: Vec<u64>,
-    /// Whether the ledger's first leaf must declare its epoch.
-    is_declared: bool,
-    /// Whether all leaves are read, and not only those that the auditing node knows of. Only oversight agencies may do this.
-    reads_whole: bool,
-    /// Entries that the agency acknowledged in earlier epochs only.
-    named: Vec<EntryId>,
-    /// Leaves that the auditing node knows of, ascending.
-    leaves: Vec<u64>,
-}
-
-/// The next question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    /// Show the newest tree.
-    Tree,
-    /// Show that the tree begins with the trees of [`Plan::sizes`], from this position in the list on.
-    Sizes(usize),
-    /// Show the first leaf.
-    Declaration,
-    /// Show where [`Plan::named`] are, from this position in the list on.
-    Named(usize),
-    /// Prove [`Plan::leaves`], from this position in the list on.
-    Leaves(usize),
-    /// Show all leaves from this one on.
-    WholeLeaves(u64),
-    /// Everything was asked, or an answer was not usable.
-    Done,
-}
-
 impl Audit {
     /// Begins an audit. `now` is in milliseconds since 1970.
-    pub fn new(holdings: Holdings, now: u64) -> Self {
-        let (shown, plan) = (Shown::default(), Plan::default());
-        Self { holdings, shown, plan, step: Step::Tree, asked_at: now, no_answer: None }
+    pub fn new(mut holdings: Holdings, now: u64) -> Self {
+        holdings.sort();
+        let (shown, comparison, lacking) = (Shown::default(), Comparison::default(), Lacking::default());
+        let (plan, step) = (Plan::default(), Step::Tree);
+        Self { holdings, shown, comparison, lacking, plan, step, asked_at: now, no_answer: None }
     }
 
     /// The next question to the agency. `None` if there is nothing more to ask; then [`Audit::conclude`].
     pub fn question(&self) -> Option<wire::Prove> {
         let mut prove = match self.step {
-            Step::Tree => wire::Prove::default(),
-            Step::Sizes(from) => wire::Prove { sizes: part(&self.plan.sizes, from, SIZES), ..Default::default() },
-            Step::Declaration => wire::Prove { first_leaf: 0, leaf_count: 1, ..Default::default() },
-            Step::Named(from) => {
-                let named = self.plan.named.iter().skip(from).take(LEAVES);
-                let entries = named.filter_map(|entry| self.holdings.name_of(entry)).collect();
-                wire::Prove { entries, ..Default::default() }
+            Step::Hashes => {
+                let (first_hash, end) = (self.comparison.compared(), self.comparison.end_of_next(self.plan.size));
+                wire::Prove { first_hash, hash_count: end - first_hash, sizes: vec![end], ..Default::default() }
             }
-            Step::Leaves(from) => wire::Prove { leaves: part(&self.plan.leaves, from, LEAVES), ..Default::default() },
-            Step::WholeLeaves(from) => {
-                let leaf_count = (self.plan.size - from).min(LEAVES as u64);
-                wire::Prove { first_leaf: from, leaf_count, ..Default::default() }
+            Step::Lacking => {
+                let leaves = self.lacking.to_ask.iter().take(plan::LEAVES).copied().collect();
+                wire::Prove { leaves, whole: true, ..Default::default() }
             }
-            Step::Done => return None,
+            step => self.plan.question(step, &self.holdings)?,
         };
         // The ledger may grow between two answers. Each tree must begin with the one before.
         prove.sizes.extend(self.shown.newest().map(|tree| tree.checkpoint.size));
@@ -243,7 +216,12 @@ impl Audit {
     pub fn answer(&mut self, proof: wire::Proof, charters: &Charters) {
         let Some(question) = self.question() else { return };
         match self.taken(&question, proof, charters) {
-            Ok(step) => self.step = self.this_or_next(step),
+            Ok(step) => self.step = step,
+            // What was shown of the epoch before still counts.
+            Err(NoProof::NewEpoch(epoch)) => {
+                let agency = &self.holdings.assignment.agency;
+                self.unanswered(NoAnswer::Own(format!("{agency} began epoch {epoch} meanwhile: audit it again")));
+            }
             Err(problem) => self.unanswered(NoAnswer::Peer(problem.to_string())),
         }
     }
@@ -263,8 +241,8 @@ impl Audit {
 
     /// The progress of the audit.
     pub fn progress(&self) -> Progress {
-        let total = if self.plan.reads_whole { self.plan.size } else { self.plan.leaves.len() as u64 };
-        Progress { checked: self.shown.checked().min(total), total }
+        let total = if self.plan.compares { self.plan.size } else { self.plan.leaves.len() as u64 };
+        Progress { checked: self.checked().min(total), total }
     }
 
     /// Compares the holdings with the answers, and judges every suspicion. `charters` are the ones trusted now. `now` is in milliseconds since
@@ -277,97 +255,88 @@ impl Audit {
     /// When the own records cannot be read.
     pub fn conclude<R: Records>(self, records: &R, charters: &Charters, now: u64) -> Result<Audited, R::Error> {
         let is_unreached = self.has_no_answer() && matches!(self.no_answer, Some(NoAnswer::Own(_)));
-        let Self { holdings, shown, asked_at, no_answer, .. } = self;
+        let checked = self.checked();
+        let Self { holdings, shown, lacking, plan, asked_at, no_answer, .. } = self;
         let mut suspicions: Vec<Kind> = Vec::new();
         if let Some(NoAnswer::Peer(answer)) = &no_answer {
             suspicions.push(Kind::Unresponsive(wire::Unresponsive { asked_at, answer: answer.clone() }));
         }
         if !is_unreached {
-            suspicions.extend(Suspicions { holdings: &holdings, shown: &shown, records, charters }.all()?);
+            let compared = Suspicions { holdings: &holdings, shown: &shown, lacking: &lacking, records, charters };
+            suspicions.extend(compared.all()?);
         }
-        let newest = shown.newest().map(|tree| &tree.checkpoint);
+        let epoch = shown.epoch();
+        let outside = epoch.map(|epoch| holdings.acknowledged_outside(epoch).collect::<Vec<_>>()).unwrap_or_default();
+        let is_lost = |number: &&_| match plan.compares {
+            true => checked == plan.size && holdings.entries.shown_at(**number).is_none(),
+            false => shown.named.get(&holdings.entries.id(**number)) == Some(&None),
+        };
+        let mut lost = Vec::new();
+        for number in outside.iter().filter(is_lost) {
+            let (entry, _) = open(records.entry(holdings.entries.leaf(*number))?.into()).unwrap_or_default();
+            let parsed = Entry::parse_bare(entry, None, &holdings.federation).ok();
+            lost.extend(parsed.and_then(|parsed| Some((parsed.id, parsed.complaint?))));
+        }
+        lost.sort_unstable();
         Ok(Audited {
             findings: judged(&holdings.assignment.agency, suspicions, charters, now),
-            size: newest.map(|newest| newest.size),
+            size: shown.newest().map(|newest| newest.checkpoint.size),
             no_answer,
-            checked: shown.checked(),
-            of_earlier_epochs: newest.map_or(0, |newest| holdings.acknowledged_outside(newest.epoch).len() as u64),
-            lost: shown.lost().filter_map(|entry| Some((*entry, holdings.entries.get(entry)?.complaint))).collect(),
+            checked,
+            of_earlier_epochs: outside.len() as u64,
+            lost,
             agency: holdings.assignment.agency,
         })
     }
 
+    fn checked(&self) -> u64 {
+        if self.plan.compares { self.comparison.compared() } else { self.shown.proved() }
+    }
+
     /// Takes an answer. Returns the step that follows.
     fn taken(&mut self, question: &wire::Prove, proof: wire::Proof, charters: &Charters) -> Result<Step, NoProof> {
-        let leaves = self.shown.take(question, proof, &self.holdings.assignment.agency, charters)?;
-        Ok(match self.step {
-            Step::Tree => {
-                self.plan = self.plan(charters);
-                Step::Sizes(0)
-            }
-            Step::Sizes(from) => Step::Sizes(from + SIZES),
-            Step::Declaration => {
-                self.shown.first = leaves.into_iter().next();
-                Step::Named(0)
-            }
-            Step::Named(from) => Step::Named(from + LEAVES),
-            Step::Leaves(from) => Step::Leaves(from + LEAVES),
-            Step::WholeLeaves(from) => {
-                let next = from + leaves.len() as u64;
-                for (index, signed) in (from..).map(LedgerIndex).zip(leaves) {
-                    self.take_whole_leaf(index, signed);
+        let (epoch, agency) = (self.shown.epoch(), self.holdings.assignment.agency.clone());
+        let (holdings, lacking, step) = (&self.holdings, &mut self.lacking, self.step);
+        let keeps = |index: LedgerIndex, signed: &[u8]| {
+            step == Step::Declaration
+                || epoch.is_some_and(|epoch| lacking.take(epoch, index, signed, holdings, charters))
+        };
+        let parts = self.shown.take(question, proof, &agency, charters, keeps)?;
+        match self.step {
+            Step::Tree => self.plan = Plan::of(&self.holdings, self.shown.newest(), charters),
+            Step::Declaration => self.shown.first = parts.whole.into_iter().next(),
+            Step::Hashes => {
+                let end = question.first_hash + question.hash_count;
+                let root = self.shown.beginning(end);
+                let epoch = self.plan.epoch;
+                let lacking = self.comparison.take(&parts.hashes, end, root, epoch, &mut self.holdings)?;
+                if self.plan.reads_lacking {
+                    self.lacking.to_ask.extend(lacking);
                 }
-                Step::WholeLeaves(next)
             }
-            Step::Done => Step::Done,
-        })
-    }
-
-    /// The plan for the ledger whose tree was just shown.
-    fn plan(&self, charters: &Charters) -> Plan {
-        let Some(tree) = self.shown.newest() else { return Plan::default() };
-        let (epoch, size) = tree.extent();
-        let assignment = &self.holdings.assignment;
-        Plan {
-            size,
-            sizes: self.holdings.sizes_within(epoch, size),
-            // Every epoch but the first begins with its declaration, which every agency may read.
-            is_declared: epoch > Epoch::FIRST && size > 0,
-            reads_whole: charters.newest().is_oversight(&assignment.auditor) && assignment.scope.complaint.is_none(),
-            named: self.holdings.acknowledged_outside(epoch),
-            leaves: self.holdings.leaves_within(epoch, size),
+            Step::Lacking => drop(self.lacking.to_ask.drain(..parts.whole.len())),
+            Step::Sizes(_) | Step::Named(_) | Step::Leaves(_) | Step::Done => {}
         }
+        Ok(self.next_step())
     }
 
-    fn leaves_from_the_start(&self) -> Step {
-        if self.plan.reads_whole { Step::WholeLeaves(0) } else { Step::Leaves(0) }
-    }
-
-    /// This step if it has something to ask, otherwise the first later step that has.
-    fn this_or_next(&self, step: Step) -> Step {
-        let plan = &self.plan;
-        let next = match step {
-            Step::Sizes(from) if from >= plan.sizes.len() && plan.is_declared => Step::Declaration,
-            Step::Sizes(from) if from >= plan.sizes.len() => Step::Named(0),
-            other => other,
-        };
-        let next = match next {
-            Step::Named(from) if from >= plan.named.len() => self.leaves_from_the_start(),
-            other => other,
-        };
-        match next {
-            Step::Leaves(from) if from >= plan.leaves.len() => Step::Done,
-            Step::WholeLeaves(from) if from >= plan.size => Step::Done,
-            other => other,
+    /// The step after the present one: the next that has something to ask.
+    fn next_step(&mut self) -> Step {
+        let is_comparing = matches!(self.step, Step::Tree | Step::Declaration | Step::Hashes | Step::Lacking);
+        if !is_comparing {
+            return self.plan.next(self.step.onwards());
         }
-    }
-
-    /// Keeps the index of a leaf that was shown whole, and its bytes if this node does not have the entry.
-    fn take_whole_leaf(&mut self, index: LedgerIndex, signed: Vec<u8>) {
-        let Some(id) = id_in(&signed) else { return };
-        let is_lacking = !self.holdings.entries.contains_key(&id) && self.shown.lacking_bytes < LACKING_BYTES;
-        self.shown.lacking_bytes += if is_lacking { signed.len() } else { 0 };
-        self.shown.whole.insert(id, (index, Some(signed).filter(|_| is_lacking)));
+        if self.step == Step::Tree && self.plan.is_declared {
+            return Step::Declaration;
+        }
+        if !self.lacking.to_ask.is_empty() {
+            return Step::Lacking;
+        }
+        if self.plan.compares && self.comparison.compared() < self.plan.size {
+            return Step::Hashes;
+        }
+        self.plan.detail(&self.holdings, &self.comparison, self.shown.epoch());
+        self.plan.next(Step::Sizes(0))
     }
 }
 
@@ -396,11 +365,6 @@ fn judged(
         *count <= FINDINGS_OF_A_KIND
     });
     findings
-}
-
-/// At most `most` elements of a list, from the position `from` on.
-fn part(all: &[u64], from: usize, most: usize) -> Vec<u64> {
-    all.iter().skip(from).take(most).copied().collect()
 }
 
 #[cfg(test)]

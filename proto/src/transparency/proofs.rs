@@ -1,4 +1,5 @@
-//! The answers of a node to questions about its own ledger: inclusion and consistency proofs, and whole leaves for oversight agencies.
+//! The answers of a node to questions about its own ledger: inclusion and consistency proofs, the hashes of leaves, and whole leaves for oversight
+//! agencies.
 //!
 //! Must not know how a ledger is stored: [`OwnLeaves`] reads it.
 //!
@@ -13,8 +14,11 @@ use crate::charter::Charter;
 use crate::tlog::tree::{ProofError, nodes_needed};
 use crate::wire;
 
-/// Most tree nodes in an answer. They take the room that whole leaves and a checkpoint leave.
-const NODES: usize = (limits::FRAME_BYTES - limits::PROVE_LEAF_BYTES - 128 * 1024) / NODE_BYTES;
+/// Most tree nodes in an answer. They take the room that leaf hashes and a checkpoint leave.
+const NODES: usize = (limits::FRAME_BYTES - limits::PROVE_HASHES * HASH_BYTES - 128 * 1024) / NODE_BYTES;
+/// Bytes of a hash.
+const HASH_BYTES: usize = 32;
+const _: () = assert!(limits::PROVE_HASHES * HASH_BYTES >= limits::PROVE_LEAF_BYTES, "whole leaves take no more room");
 /// Most bytes of a tree node in an answer.
 const NODE_BYTES: usize = 48;
 /// Bytes of a whole leaf in an answer, beside those of the leaf.
@@ -40,14 +44,17 @@ pub trait OwnLeaves {
     /// When the ledger cannot be read.
     fn locate(&self, name: &wire::EntryName) -> Result<Option<LedgerIndex>, Self::Error>;
 
-    /// The `SignedEntry` bytes of this leaf and of all after it, in order.
+    /// The hashes of `count` leaves from `first` on. The caller has checked that the ledger has them.
     ///
     /// # Errors
     /// When the ledger cannot be read.
-    fn leaves_from(
-        &self,
-        first: LedgerIndex,
-    ) -> Result<impl Iterator<Item = Result<Vec<u8>, Self::Error>> + '_, Self::Error>;
+    fn leaf_hashes(&self, first: LedgerIndex, count: usize) -> Result<Vec<[u8; 32]>, Self::Error>;
+
+    /// The `SignedEntry` bytes of a leaf. The caller has checked that the ledger has it.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    fn signed_leaf(&self, index: LedgerIndex) -> Result<Vec<u8>, Self::Error>;
 }
 
 /// The newest checkpoint that a node has signed.
@@ -69,6 +76,12 @@ pub enum Unshown<E> {
     #[error("the question has {asked} items, at most {most}", most = limits::PROVE_ITEMS)]
     TooMany {
         /// Number of items in the question.
+        asked: u64,
+    },
+    /// The question is for too many hashes, or for whole leaves as well.
+    #[error("the question is for {asked} hashes, at most {most} and no whole leaves", most = limits::PROVE_HASHES)]
+    TooManyHashes {
+        /// Number of hashes in the question.
         asked: u64,
     },
     /// The answer does not fit into a frame.
@@ -103,12 +116,18 @@ pub fn prove<L: OwnLeaves>(
     prove: &wire::Prove,
 ) -> Result<wire::Proof, Unshown<L::Error>> {
     let SignedTree { size, note } = signed.ok_or(Unshown::Unsigned)?;
-    let named = prove.leaves.len() + prove.entries.len() + prove.sizes.len();
-    let asked = (named as u64).saturating_add(prove.leaf_count);
+    let asked = (prove.leaves.len() + prove.entries.len() + prove.sizes.len()) as u64;
     if asked > limits::PROVE_ITEMS as u64 {
         return Err(Unshown::TooMany { asked });
     }
-    let mut indexes: Vec<LedgerIndex> = prove.leaves.iter().map(|index| LedgerIndex(*index)).collect();
+    let hashes = leaf_hashes(ledger, prove, size)?;
+    let leaves = match prove.whole {
+        true => whole_leaves(ledger, prove, size, charter.is_oversight(asker))?,
+        false => Vec::new(),
+    };
+    // The rest of the whole leaves does not fit, so it needs no proof either.
+    let proved = if prove.whole { leaves.len() } else { prove.leaves.len() };
+    let mut indexes: Vec<LedgerIndex> = prove.leaves[..proved].iter().map(|index| LedgerIndex(*index)).collect();
     let mut located = Vec::new();
     for name in &prove.entries {
         check_name(name).ok_or(Unshown::MalformedName)?;
@@ -117,40 +136,54 @@ pub fn prove<L: OwnLeaves>(
             indexes.push(index);
         }
     }
-    if prove.leaf_count > 0 {
-        // Every agency may see the declaration of a later epoch.
-        let is_declaration = (prove.first_leaf, prove.leaf_count) == (0, 1) && ledger.epoch() > Epoch::FIRST;
-        if !is_declaration && !charter.is_oversight(asker) {
-            return Err(Unshown::NotOversight);
-        }
-    }
-    let leaves = whole_leaves(ledger, prove, size).map_err(Unshown::Own)?;
-    indexes.extend((prove.first_leaf..).take(leaves.len()).map(LedgerIndex));
     let numbers = nodes_needed(size, &indexes, &prove.sizes)?;
     if numbers.len() > NODES {
         return Err(Unshown::TooLarge { nodes: numbers.len() });
     }
-    let hashes = ledger.nodes(&numbers).map_err(Unshown::Own)?;
+    let read = ledger.nodes(&numbers).map_err(Unshown::Own)?;
     let node = |(number, hash): (u64, [u8; 32])| wire::TreeNode { number, hash: hash.to_vec() };
-    let nodes = numbers.into_iter().zip(hashes).map(node).collect();
+    let nodes = numbers.into_iter().zip(read).map(node).collect();
     let (number, checkpoint, refusal) = (prove.number, note.to_vec(), String::new());
-    Ok(wire::Proof { number, refusal, checkpoint, nodes, located, leaves })
+    Ok(wire::Proof { number, refusal, checkpoint, nodes, located, leaves, hashes })
 }
 
 fn check_name(name: &wire::EntryName) -> Option<()> {
     (name.id.len() == 32 && matches!(name.complaint.len(), 0 | 32)).then_some(())
 }
 
-/// The whole leaves of the question, as many as fit.
-fn whole_leaves<L: OwnLeaves>(ledger: &L, prove: &wire::Prove, size: u64) -> Result<Vec<Vec<u8>>, L::Error> {
-    let count = prove.leaf_count.min(size.saturating_sub(prove.first_leaf));
-    let (mut leaves, mut bytes) = (Vec::new(), 0);
-    if count == 0 {
-        return Ok(leaves);
+/// The hashes of the question.
+fn leaf_hashes<L: OwnLeaves>(ledger: &L, prove: &wire::Prove, size: u64) -> Result<Vec<u8>, Unshown<L::Error>> {
+    let (first, asked) = (LedgerIndex(prove.first_hash), prove.hash_count);
+    if asked == 0 {
+        return Ok(Vec::new());
     }
-    let take = usize::try_from(count).unwrap_or(limits::PROVE_ITEMS);
-    for leaf in ledger.leaves_from(LedgerIndex(prove.first_leaf))?.take(take) {
-        let leaf = leaf?;
+    let count = usize::try_from(asked).ok().filter(|count| *count <= limits::PROVE_HASHES && !prove.whole);
+    let count = count.ok_or(Unshown::TooManyHashes { asked })?;
+    let last = first.0.saturating_add(asked - 1);
+    if last >= size {
+        return Err(ProofError::NoLeaf { index: LedgerIndex(last), size }.into());
+    }
+    Ok(ledger.leaf_hashes(first, count).map_err(Unshown::Own)?.concat())
+}
+
+/// The first of the whole leaves of the question, as many as fit.
+fn whole_leaves<L: OwnLeaves>(
+    ledger: &L,
+    prove: &wire::Prove,
+    size: u64,
+    is_oversight: bool,
+) -> Result<Vec<Vec<u8>>, Unshown<L::Error>> {
+    // Every agency may see the declaration of a later epoch.
+    let is_declaration = prove.leaves == [0] && ledger.epoch() > Epoch::FIRST;
+    if !is_declaration && !is_oversight {
+        return Err(Unshown::NotOversight);
+    }
+    let (mut leaves, mut bytes) = (Vec::new(), 0);
+    for index in prove.leaves.iter().map(|index| LedgerIndex(*index)) {
+        if index.0 >= size {
+            return Err(ProofError::NoLeaf { index, size }.into());
+        }
+        let leaf = ledger.signed_leaf(index).map_err(Unshown::Own)?;
         bytes += leaf.len() + LEAF_OVERHEAD;
         if bytes > limits::PROVE_LEAF_BYTES {
             break;

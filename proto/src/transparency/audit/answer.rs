@@ -4,7 +4,7 @@
 //!
 //! Invariant: the agency signed the tree of an [`Answer`]. Every proof made from the answer holds under that tree.
 
-use crate::base::ids::{AgencyId, EntryId, LedgerIndex};
+use crate::base::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
 use crate::base::limits;
 use crate::charter::Charters;
 use crate::tlog::tree::{ProofError, TreeNodes};
@@ -22,6 +22,8 @@ pub struct Answer {
     pub leaves: Vec<Vec<u8>>,
     /// The entries of the question that the agency says to have, each with its leaf. They are not checked.
     pub located: Vec<(EntryId, LedgerIndex)>,
+    /// The hashes of leaves, 32 bytes each. They are not checked.
+    pub hashes: Vec<u8>,
 }
 
 /// The reason why an answer proves nothing. The message becomes part of the evidence, as the agency's answer.
@@ -36,6 +38,23 @@ pub enum NoProof {
     /// The question was for whole leaves from this one on, and none came.
     #[error("it showed no leaves from {0} on")]
     NoLeaves(u64),
+    /// The question was for hashes of leaves, and fewer or more came.
+    #[error("it showed {found} bytes of hashes, asked for {asked}")]
+    Hashes {
+        /// Number of bytes that the question is for.
+        asked: u64,
+        /// Number of bytes in the answer.
+        found: u64,
+    },
+    /// The hashes are not those of the agency's tree.
+    #[error("the hashes that it shows do not give the root of its first {end} leaves")]
+    OtherHashes {
+        /// The number of leaves before the end of the range.
+        end: u64,
+    },
+    /// The agency has begun a new epoch since the question before.
+    #[error("it began epoch {0} meanwhile")]
+    NewEpoch(Epoch),
 }
 
 impl Answer {
@@ -49,7 +68,7 @@ impl Answer {
         let located =
             |located: &wire::LocatedEntry| Some((EntryId::from_slice(&located.id)?, LedgerIndex(located.leaf)));
         let located = proof.located.iter().filter_map(located).collect();
-        Ok(Self { tree, nodes, leaves: proof.leaves, located })
+        Ok(Self { tree, nodes, leaves: proof.leaves, located, hashes: proof.hashes })
     }
 
     /// The older trees with which the shown tree begins, one for each size of the question.

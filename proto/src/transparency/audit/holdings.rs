@@ -1,25 +1,25 @@
 //! The holdings: the auditing node's records about another agency. These are its receipts, its checkpoints, its entries, and the offers to it.
 //!
-//! Holdings are filled in one pass over the own records, in their order. They keep positions instead of bytes, so they take much less memory than
-//! the ledger.
+//! Holdings are filled in one pass over the own records, in their order. They take about 120 bytes an entry and 90 bytes a receipt.
 //!
 //! Must not know what the agency answers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use prost::Message;
 
+use super::own_checkpoints::{NoteRef, OwnCheckpoints};
+use super::own_entries::{Kind, Number, OwnEntries};
 use super::{ReceiptRef, Scope};
 use crate::base::clock::HybridClock;
 use crate::base::cursor::Cursor;
-use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
+use crate::base::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
 use crate::base::limits;
 use crate::charter::Charters;
 use crate::entry::{Body, CaseAct, CustodyAct, Entry, Place};
 use crate::receipt::{ItemOutcome, Receipt, receipt_id};
 use crate::routing::route::Route;
 use crate::transparency::evidence::HELD;
-use crate::transparency::watch::VerifiedCheckpoint;
 use crate::wire::{self, entry::Body as Wire};
 
 /// The assignment of an audit.
@@ -44,27 +44,18 @@ pub struct Holdings {
     pub(super) assignment: Assignment,
     pub(super) federation: String,
     charters: Charters,
-    /// The leaves that the agency named in receipts, each with the first receipt that names it. An honest agency names one leaf for an entry in each
-    /// epoch.
-    pub(super) acknowledged: BTreeMap<Acknowledged, ReceiptRef>,
-    /// The entries that the agency answered and did not take, with its answers.
-    pub(super) untaken: BTreeMap<EntryId, Untaken>,
-    /// The agency's checkpoints by epoch and size. Different trees of one size are all kept.
-    pub(super) checkpoints: BTreeMap<(Epoch, u64), Vec<VerifiedCheckpoint>>,
-    /// The agency's own entries, by their place in its ledger.
-    pub(super) authored: BTreeMap<Place, Authored>,
-    /// Pairs of the agency's entries that claim one place, as their leaves in the own ledger.
-    pub(super) doubled: Vec<(LedgerIndex, LedgerIndex)>,
-    /// The entries of complaints, with their parents.
-    pub(super) entries: BTreeMap<EntryId, Linked>,
-    /// The entries of nodes, which belong to no complaint, as their leaves in the own ledger.
-    node_entries: BTreeMap<EntryId, LedgerIndex>,
-    /// Offers to the agency whose time to answer is over, by entry.
-    pub(super) offers: BTreeMap<EntryId, Offer>,
-    /// Offers that the agency answered.
-    pub(super) answered: BTreeSet<EntryId>,
-    /// The agency's `Arrived` entries, by offer, as their leaves in the own ledger.
-    pub(super) arrived: BTreeMap<EntryId, LedgerIndex>,
+    /// The entries in the scope, with the leaves that the agency named for them.
+    pub(super) entries: OwnEntries,
+    /// The names by which the agency finds the entries, if only one complaint is audited.
+    pub(super) names: HashMap<Number, wire::EntryName>,
+    /// The entries that the agency answered and did not take, with its answers. Never iterated unsorted.
+    untaken: HashMap<Number, Untaken>,
+    /// The agency's checkpoints.
+    pub(super) checkpoints: OwnCheckpoints,
+    /// The agency's own entries, in the order of their places in its ledger once they are sorted.
+    pub(super) authored: Vec<Authored>,
+    /// Offers to the agency whose time to answer is over and that it has not answered, in the order of the own ledger.
+    pub(super) offers: BTreeMap<Number, Offer>,
     /// The figures about held complaints that the agency published.
     pub(super) published: Vec<Publication>,
     /// The newest time at which the auditor put items of the agency off, in milliseconds since 1970. Until they come again, it lacks them.
@@ -72,15 +63,7 @@ pub struct Holdings {
     /// The same, of any peer.
     put_off_of_any: Option<u64>,
     /// Entries that some peer delivered and the auditor refused or deferred.
-    pub(super) turned_away: BTreeSet<EntryId>,
-}
-
-/// A leaf that the agency named in a receipt, in the order of the entries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Acknowledged {
-    pub(super) entry: EntryId,
-    pub(super) epoch: Epoch,
-    pub(super) index: LedgerIndex,
+    pub(super) turned_away: HashSet<EntryId>,
 }
 
 /// The agency's answers to an entry that it did not take.
@@ -95,35 +78,23 @@ pub(super) struct Untaken {
 /// An entry that the agency wrote.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Authored {
-    /// The leaf in the own ledger.
-    pub(super) leaf: LedgerIndex,
-    pub(super) id: EntryId,
+    /// The place in the agency's ledger.
+    pub(super) place: Place,
     pub(super) clock: HybridClock,
     pub(super) charter_version: u64,
-}
-
-/// An entry of a complaint, with its parents.
-#[derive(Debug)]
-pub(super) struct Linked {
-    /// The leaf in the own ledger.
-    pub(super) leaf: LedgerIndex,
-    pub(super) complaint: ComplaintId,
-    pub(super) clock: HybridClock,
-    pub(super) parents: Vec<EntryId>,
-    /// The place in the agency's ledger, if the agency wrote the entry.
-    pub(super) own_place: Option<Place>,
-    /// Whether it was signed under a revoked key, so that it proves nothing.
-    pub(super) is_disputed: bool,
+    pub(super) number: Number,
 }
 
 /// An offer to the agency.
 #[derive(Debug)]
 pub(super) struct Offer {
-    /// The leaf in the own ledger.
-    pub(super) leaf: LedgerIndex,
     pub(super) author: AgencyId,
     /// Whether the auditor sends it to the agency itself. A relay may have dropped an offer that goes another way.
     pub(super) is_direct: bool,
+    /// The agency's `Arrived` about it, as a leaf of the own ledger.
+    pub(super) arrived: Option<LedgerIndex>,
+    /// Whether the agency has deferred it.
+    pub(super) was_deferred: bool,
 }
 
 /// The number of held complaints that the agency published.
@@ -146,20 +117,23 @@ impl Holdings {
             federation: charters.newest().federation.clone(),
             charters: charters.clone(),
             assignment,
-            acknowledged: BTreeMap::new(),
-            untaken: BTreeMap::new(),
-            checkpoints: BTreeMap::new(),
-            authored: BTreeMap::new(),
-            doubled: Vec::new(),
-            entries: BTreeMap::new(),
-            node_entries: BTreeMap::new(),
+            entries: OwnEntries::default(),
+            names: HashMap::new(),
+            untaken: HashMap::new(),
+            checkpoints: OwnCheckpoints::default(),
+            authored: Vec::new(),
             offers: BTreeMap::new(),
-            answered: BTreeSet::new(),
-            arrived: BTreeMap::new(),
             published: Vec::new(),
             put_off: None,
             put_off_of_any: None,
-            turned_away: BTreeSet::new(),
+            turned_away: HashSet::new(),
+        }
+    }
+
+    /// Makes room for this many more entries, so that as many take no more memory than they need.
+    pub fn reserve(&mut self, entries: usize) {
+        if self.assignment.scope.complaint.is_none() {
+            self.entries.reserve(entries);
         }
     }
 
@@ -170,24 +144,23 @@ impl Holdings {
             return;
         }
         let is_disputed = self.charters.disputes_entry(&entry.author, entry.key_id, &entry.id);
-        let is_own = entry.author == *agency && !is_disputed;
-        let is_in_scope = at >= scope.since;
-        if let Some(complaint) = entry.complaint {
-            let (parents, own_place) = (entry.parents.clone(), is_own.then_some(entry.place));
-            let linked = Linked { leaf, complaint, clock: entry.clock, parents, own_place, is_disputed };
-            self.entries.insert(entry.id, linked);
-        } else {
-            self.node_entries.insert(entry.id, leaf);
+        let is_authored = entry.author == *agency && !is_disputed;
+        let kind = Kind { is_of_complaint: entry.complaint.is_some(), is_authored, is_disputed };
+        let number = self.entries.add(entry, leaf, kind);
+        if let Some(complaint) = &scope.complaint {
+            let (complaint, clock, id) = (complaint.0.to_vec(), entry.clock.to_bits(), entry.id.0.to_vec());
+            self.names.insert(number, wire::EntryName { complaint, clock, id });
         }
         if let Body::Custody { act, .. } = &entry.body
             && act.offers_to() == Some(agency)
             && act.answer_by().is_some_and(|answer_by| (scope.since..*now).contains(&answer_by))
         {
             let is_direct = routes.iter().any(|route| route.to == *agency);
-            self.offers.insert(entry.id, Offer { leaf, author: entry.author.clone(), is_direct });
+            let (author, arrived) = (entry.author.clone(), None);
+            self.offers.insert(number, Offer { author, is_direct, arrived, was_deferred: false });
         }
-        if is_own {
-            self.add_authored(entry, leaf, is_in_scope);
+        if is_authored {
+            self.add_authored(entry, leaf, number, at >= scope.since);
         }
     }
 
@@ -207,21 +180,25 @@ impl Holdings {
             self.add_untaken(&parsed, receipt, at);
         }
         // Receipts from before the scope count for offers only. Without them an offer would look undelivered.
-        let counts = |entry: &EntryId| is_in_scope || self.offers.contains_key(entry);
-        let leaves: Vec<_> = parsed.leaves().filter(|(entry, _)| counts(entry)).collect();
+        let named = parsed.leaves().filter_map(|(entry, index)| Some((self.entries.number(&entry)?, index)));
+        let counts = |number: &Number| is_in_scope || self.offers.contains_key(number);
+        let leaves: Vec<_> = named.filter(|(number, _)| counts(number)).collect();
         if leaves.is_empty() && !is_in_scope {
             return;
         }
-        let Some(epoch) = self.epoch_of(&parsed) else { return };
-        for (entry, index) in leaves {
-            self.acknowledged.entry(Acknowledged { entry, epoch, index }).or_insert(receipt);
+        let Some(epoch) = self.epoch_of(&parsed, receipt) else { return };
+        for (number, index) in leaves {
+            self.untaken.remove(&number);
+            self.entries.claim(number, epoch, index, receipt);
         }
     }
 
     /// Adds a checkpoint note of the ledger of `agency` that some peer showed to the auditor.
     pub fn add_checkpoint(&mut self, agency: &AgencyId, note: &[u8]) {
-        if *agency == self.assignment.agency {
-            self.checkpoint(note);
+        if *agency == self.assignment.agency
+            && let Ok(checkpoint) = self.charters.reread_checkpoint(note, agency)
+        {
+            self.checkpoints.add(checkpoint, NoteRef::Note(note.into()));
         }
     }
 
@@ -236,6 +213,12 @@ impl Holdings {
         if *peer == self.assignment.agency {
             self.put_off = self.put_off.max(Some(at));
         }
+    }
+
+    /// Sorts what came in the order of the own ledger by the order of the agency's.
+    pub(super) fn sort(&mut self) {
+        self.authored.sort_by_key(|authored| authored.place);
+        self.checkpoints.sort();
     }
 
     /// Like [`Self::may_lack_entries`], for entries that any peer may have brought.
@@ -256,112 +239,78 @@ impl Holdings {
         put_off.is_some_and(|at| self.assignment.now.min(shown_at) < at.saturating_add(pause))
     }
 
-    /// The leaves that the agency named for an entry, with the receipts.
-    pub(super) fn receipts_for(&self, entry: &EntryId) -> impl Iterator<Item = (&Acknowledged, &ReceiptRef)> {
-        let start = Acknowledged { entry: *entry, epoch: Epoch(0), index: LedgerIndex::default() };
-        self.acknowledged.range(start..).take_while(move |(named, _)| named.entry == start.entry)
-    }
-
     /// The entries of complaints that the agency acknowledged in other epochs than this one, and not in this one.
-    pub(super) fn acknowledged_outside(&self, epoch: Epoch) -> Vec<EntryId> {
-        let mut entries: Vec<EntryId> = self.acknowledged.keys().map(|named| named.entry).collect();
-        entries.dedup();
-        let is_outside = |entry: &EntryId| self.receipts_for(entry).all(|(named, _)| named.epoch != epoch);
-        entries.retain(|entry| self.entries.contains_key(entry) && is_outside(entry));
-        entries
+    pub(super) fn acknowledged_outside(&self, epoch: Epoch) -> impl Iterator<Item = Number> {
+        self.entries.numbers().filter(move |number| {
+            let mut claims = self.entries.claims(*number).peekable();
+            let has_any = claims.peek().is_some();
+            has_any && self.entries.kind(*number).is_of_complaint && claims.all(|claim| claim.epoch != epoch)
+        })
     }
 
-    /// The entries that the agency answered and took in no epoch, with their leaves in the own ledger.
-    pub(super) fn never_taken(&self) -> impl Iterator<Item = (&EntryId, LedgerIndex, &Untaken)> {
-        let untaken = self.untaken.iter().filter(|(entry, _)| self.receipts_for(entry).next().is_none());
-        untaken.filter_map(|(entry, answers)| Some((entry, self.leaf_of(entry)?, answers)))
+    /// The entries that the agency answered and took in no epoch, in the order of the own ledger.
+    pub(super) fn never_taken(&self) -> Vec<(Number, &Untaken)> {
+        let mut never: Vec<_> = self.untaken.iter().map(|(number, answers)| (*number, answers)).collect();
+        never.sort_unstable_by_key(|(number, _)| *number);
+        never
     }
 
-    /// The leaf of an entry in the own ledger.
-    pub(super) fn leaf_of(&self, entry: &EntryId) -> Option<LedgerIndex> {
-        self.entries.get(entry).map(|linked| linked.leaf).or_else(|| self.node_entries.get(entry).copied())
-    }
-
-    /// The name by which the agency finds an entry.
-    pub(super) fn name_of(&self, entry: &EntryId) -> Option<wire::EntryName> {
-        let Linked { complaint, clock, .. } = self.entries.get(entry)?;
-        Some(wire::EntryName { complaint: complaint.0.to_vec(), clock: clock.to_bits(), id: entry.0.to_vec() })
-    }
-
-    /// The leaves that the agency's ledger of this size must hold: the acknowledged entries and its own. Ascending.
-    pub(super) fn leaves_within(&self, epoch: Epoch, size: u64) -> Vec<u64> {
-        let acknowledged = self.acknowledged.keys().filter(|acknowledged| acknowledged.epoch == epoch);
-        let authored = self.authored.keys().filter(|place| place.epoch == epoch);
-        let indexes = acknowledged.map(|acknowledged| acknowledged.index.0).chain(authored.map(|place| place.index.0));
-        let mut leaves: Vec<u64> = indexes.filter(|index| *index < size).collect();
-        leaves.sort_unstable();
-        leaves.dedup();
-        leaves
-    }
-
-    /// The sizes of older checkpoints with which the agency's ledger of this size must begin. Ascending.
-    pub(super) fn sizes_within(&self, epoch: Epoch, size: u64) -> Vec<u64> {
-        self.checkpoints.range((epoch, 0)..=(epoch, size)).map(|((_, size), _)| *size).collect()
+    /// The leaves of the agency's ledger of this epoch and size that should be entries of the holdings: the acknowledged ones and its own.
+    pub(super) fn expected(&self, epoch: Epoch, size: u64) -> impl Iterator<Item = LedgerIndex> {
+        let claims = self.entries.numbers().flat_map(|number| self.entries.claims(number));
+        let acknowledged = claims.filter(move |claim| claim.epoch == epoch).map(|claim| claim.index);
+        let authored = self.authored.iter().map(|authored| authored.place);
+        let authored = authored.filter(move |place| place.epoch == epoch).map(|place| place.index);
+        acknowledged.chain(authored).filter(move |index| index.0 < size)
     }
 
     fn add_untaken(&mut self, receipt: &Receipt, reference: ReceiptRef, at: u64) {
         for result in &receipt.results {
-            match result.outcome {
-                ItemOutcome::Leaf(_) => {}
-                ItemOutcome::Refused(_) => {
-                    self.untaken.entry(result.entry).or_default().refused.get_or_insert(reference);
-                }
-                ItemOutcome::Deferred(_) => {
-                    let now = (reference, at);
-                    self.untaken.entry(result.entry).or_default().deferred.get_or_insert([now; 2])[1] = now;
-                }
+            let Some(number) = self.entries.number(&result.entry) else { continue };
+            if matches!(result.outcome, ItemOutcome::Leaf(_)) || self.entries.claims(number).next().is_some() {
+                continue;
+            }
+            let untaken = self.untaken.entry(number).or_default();
+            if let ItemOutcome::Deferred(_) = result.outcome {
+                let now = (reference, at);
+                untaken.deferred.get_or_insert([now; 2])[1] = now;
+                // The agency may put an offer off for a while and say so.
+                self.offers.entry(number).and_modify(|offer| offer.was_deferred = true);
+            } else {
+                untaken.refused.get_or_insert(reference);
             }
         }
     }
 
-    fn add_authored(&mut self, entry: &Entry, leaf: LedgerIndex, is_in_scope: bool) {
+    fn add_authored(&mut self, entry: &Entry, leaf: LedgerIndex, number: Number, is_in_scope: bool) {
         match &entry.body {
             Body::Custody { basis, act: CustodyAct::Accepted | CustodyAct::Returned { .. } } => {
-                self.answered.insert(*basis);
+                // The offer comes before its answer, as every ancestor does.
+                self.entries.number(basis).map(|offer| self.offers.remove(&offer));
             }
             Body::Case { basis, act: CaseAct::Arrived } => {
-                self.arrived.insert(*basis, leaf);
+                let offer = self.entries.number(basis).and_then(|offer| self.offers.get_mut(&offer));
+                offer.map(|offer| offer.arrived = Some(leaf));
             }
             Body::Node(body) => self.published.extend(publication(body, entry.place, leaf)),
             _ => {}
         }
         if is_in_scope {
-            let charter_version = entry.charter.version;
-            let authored = Authored { leaf, id: entry.id, clock: entry.clock, charter_version };
-            if let Some(other) = self.authored.insert(entry.place, authored) {
-                self.doubled.push((other.leaf, leaf));
-            }
+            let (place, clock, charter_version) = (entry.place, entry.clock, entry.charter.version);
+            self.authored.push(Authored { place, clock, charter_version, number });
         }
     }
 
     /// Takes the checkpoint in a receipt, and returns its epoch. A receipt that counts binds the agency to the tree, also if the key of the checkpoint
     /// was revoked since. Such a checkpoint proves nothing else.
-    fn epoch_of(&mut self, receipt: &Receipt) -> Option<Epoch> {
-        self.checkpoint(&receipt.checkpoint).or_else(|| {
-            let opened = self.charters.open_by_any_key(&receipt.checkpoint, &self.assignment.agency);
-            opened.ok().map(|checkpoint| checkpoint.epoch)
-        })
-    }
-
-    /// Takes a checkpoint of the agency. Returns its epoch, or `None` if the note does not count.
-    fn checkpoint(&mut self, note: &[u8]) -> Option<Epoch> {
-        let checkpoint = self.charters.open_checkpoint(note, &self.assignment.agency).ok()?;
-        let epoch = checkpoint.epoch;
-        let noted = VerifiedCheckpoint { checkpoint, note: note.to_vec() };
-        let same_size = self.checkpoints.entry(noted.extent()).or_default();
-        // Of one tree the first and the last checkpoint are enough: their times enclose the times of all others.
-        let is_same = |other: &VerifiedCheckpoint| other.checkpoint.root == noted.checkpoint.root;
-        let of_this_root = same_size.iter().filter(|other| is_same(other)).count();
-        match same_size.iter_mut().rfind(|other| is_same(other)) {
-            Some(last) if of_this_root >= 2 => *last = noted,
-            _ => same_size.push(noted),
+    fn epoch_of(&mut self, receipt: &Receipt, reference: ReceiptRef) -> Option<Epoch> {
+        let agency = &self.assignment.agency;
+        if let Ok(checkpoint) = self.charters.reread_checkpoint(&receipt.checkpoint, agency) {
+            let epoch = checkpoint.epoch;
+            self.checkpoints.add(checkpoint, NoteRef::Receipt(reference));
+            return Some(epoch);
         }
-        Some(epoch)
+        self.charters.open_by_any_key(&receipt.checkpoint, agency).ok().map(|checkpoint| checkpoint.epoch)
     }
 }
 

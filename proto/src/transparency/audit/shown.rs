@@ -19,7 +19,7 @@ use crate::wire;
 /// one before.
 #[derive(Debug, Default)]
 pub(super) struct Shown {
-    /// The trees, in the order of the answers.
+    /// The trees, in the order of the answers. All but the last are of the first one's epoch.
     pub(super) trees: Vec<Arc<VerifiedCheckpoint>>,
     /// The answer that proves a leaf, as an index of `answers`. Never iterated, so its order cannot be seen.
     leaves: HashMap<LedgerIndex, usize>,
@@ -28,59 +28,54 @@ pub(super) struct Shown {
     pub(super) beginnings: Vec<(Prefix, Arc<VerifiedCheckpoint>)>,
     /// The first leaf of the ledger, if it is in a later epoch than the first.
     pub(super) first: Option<Vec<u8>>,
-    /// The leaves that were shown whole, by entry: the index, and the bytes if this node does not have the entry.
-    pub(super) whole: BTreeMap<EntryId, (LedgerIndex, Option<Vec<u8>>)>,
-    /// Number of bytes in `whole`.
-    pub(super) lacking_bytes: usize,
-    /// The entries that were asked for by name, and whether the ledger has each.
-    named: BTreeMap<EntryId, bool>,
+    /// The entries that were asked for by name: the leaf of each that the ledger has.
+    pub(super) named: BTreeMap<EntryId, Option<LedgerIndex>>,
+}
+
+/// The parts of an answer that are for the step that asked.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    /// The `SignedEntry` bytes of the first of the leaves in the question. They are proved.
+    pub(super) whole: Vec<Vec<u8>>,
+    /// The hashes of leaves. They are not proved: they must give the root of [`Shown::beginning`].
+    pub(super) hashes: Vec<u8>,
 }
 
 impl Shown {
-    /// Takes the answer to a question, if it proves everything in the question. Returns the whole leaves in it.
+    /// Takes the answer to a question, if it proves everything in the question. A whole leaf is kept only if `keeps` says so.
     pub(super) fn take(
         &mut self,
         question: &wire::Prove,
         proof: wire::Proof,
         agency: &AgencyId,
         charters: &Charters,
-    ) -> Result<Vec<Vec<u8>>, NoProof> {
+        keeps: impl FnMut(LedgerIndex, &[u8]) -> bool,
+    ) -> Result<Parts, NoProof> {
         let before = self.newest().map(|tree| tree.extent());
         let answer = Answer::open(proof, agency, charters)?;
         let tree = Arc::new(answer.tree.clone());
         // The signed tree counts even if the rest of the answer is wrong.
         self.trees.push(Arc::clone(&tree));
-        if let Some((epoch, size)) = before
-            && tree.extent() < (epoch, size)
-        {
-            return Err(NoProof::Checkpoint(format!("it went from {size} leaves to {}", tree.checkpoint.size)));
-        }
-        let beginnings = answer.prefixes(&question.sizes)?;
-        self.beginnings.extend(beginnings.into_iter().map(|beginning| (beginning, Arc::clone(&tree))));
-        let Answer { nodes, leaves, located, .. } = answer;
-        if question.leaf_count == 0 {
-            let asked = question.leaves.iter().map(|index| LedgerIndex(*index));
-            let asked = asked.chain(located.iter().map(|(_, index)| *index)).collect();
-            let epoch = tree.checkpoint.epoch;
-            self.take_proofs(asked, nodes, tree)?;
-            self.take_named(question, &located, epoch);
-            return Ok(Vec::new());
-        }
-        let first = question.first_leaf;
-        if leaves.is_empty() || leaves.len() as u64 > question.leaf_count {
-            return Err(NoProof::NoLeaves(first));
-        }
-        let indexes = || (first..).map(LedgerIndex);
-        let epoch = tree.checkpoint.epoch;
-        self.take_proofs(indexes().take(leaves.len()).collect(), nodes, tree)?;
-        for (index, signed) in indexes().zip(&leaves) {
-            if self.leaf_hash(epoch, index) != id_in(signed).map(|id| id.0) {
-                return Err(NoProof::Checkpoint(format!(
-                    "the bytes that it shows as leaf {index} are not in its tree"
-                )));
+        if let Some((epoch, size)) = before {
+            if tree.extent() < (epoch, size) {
+                return Err(NoProof::Checkpoint(format!("it went from {size} leaves to {}", tree.checkpoint.size)));
+            }
+            if tree.checkpoint.epoch > epoch {
+                return Err(NoProof::NewEpoch(tree.checkpoint.epoch));
             }
         }
-        Ok(leaves)
+        let beginnings = answer.prefixes(&question.sizes)?;
+        let Answer { nodes, leaves: whole, located, hashes, .. } = answer;
+        if question.whole {
+            self.take_whole(question, &whole, nodes, &tree, keeps)?;
+        } else {
+            let asked = question.leaves.iter().map(|index| LedgerIndex(*index));
+            let asked = asked.chain(located.iter().map(|(_, index)| *index)).collect();
+            self.take_proofs(asked, nodes, &tree)?;
+            self.take_named(question, &located, tree.checkpoint.epoch);
+        }
+        self.beginnings.extend(beginnings.into_iter().map(|beginning| (beginning, Arc::clone(&tree))));
+        Ok(Parts { whole, hashes })
     }
 
     /// The newest tree. `None` if nothing was shown.
@@ -88,13 +83,18 @@ impl Shown {
         self.trees.last().map(AsRef::as_ref)
     }
 
-    /// The epoch of the newest tree.
+    /// The epoch that is audited: that of the first tree.
     pub(super) fn epoch(&self) -> Option<Epoch> {
-        self.newest().map(|tree| tree.checkpoint.epoch)
+        self.trees.first().map(|tree| tree.checkpoint.epoch)
     }
 
-    /// Number of proved leaves.
-    pub(super) fn checked(&self) -> u64 {
+    /// The root of the first `size` leaves, if the last answer proves it.
+    pub(super) fn beginning(&self, size: u64) -> Option<[u8; 32]> {
+        self.beginnings.iter().rev().find(|(beginning, _)| beginning.size == size).map(|(beginning, _)| beginning.root)
+    }
+
+    /// Number of leaves with a proof.
+    pub(super) fn proved(&self) -> u64 {
         self.leaves.len() as u64
     }
 
@@ -115,24 +115,17 @@ impl Shown {
         })
     }
 
-    /// The answer that proves a leaf of this epoch. An agency may begin a new epoch during an audit. A leaf of the old epoch says nothing about
-    /// the new one.
     fn proof_of(&self, epoch: Epoch, index: LedgerIndex) -> Option<&(TreeNodes, Arc<VerifiedCheckpoint>)> {
         let proof = &self.answers[*self.leaves.get(&index)?];
         Some(proof).filter(|(_, tree)| tree.checkpoint.epoch == epoch)
-    }
-
-    /// The entries that were asked for by name and are not in the ledger.
-    pub(super) fn lost(&self) -> impl Iterator<Item = &EntryId> {
-        self.named.iter().filter(|(_, is_there)| !**is_there).map(|(entry, _)| entry)
     }
 
     /// Notes which of the entries of the question the ledger has. An entry counts as there only if its leaf is proved.
     fn take_named(&mut self, question: &wire::Prove, located: &[(EntryId, LedgerIndex)], epoch: Epoch) {
         for id in question.entries.iter().filter_map(|name| EntryId::from_slice(&name.id)) {
             let mut leaves = located.iter().filter(|(found, _)| *found == id);
-            let is_there = leaves.any(|(_, index)| self.leaf_hash(epoch, *index) == Some(id.0));
-            self.named.insert(id, is_there);
+            let leaf = leaves.find(|(_, index)| self.leaf_hash(epoch, *index) == Some(id.0));
+            self.named.insert(id, leaf.map(|(_, index)| *index));
         }
     }
 
@@ -141,7 +134,7 @@ impl Shown {
         &mut self,
         leaves: Vec<LedgerIndex>,
         nodes: TreeNodes,
-        tree: Arc<VerifiedCheckpoint>,
+        tree: &Arc<VerifiedCheckpoint>,
     ) -> Result<(), ProofError> {
         if leaves.is_empty() {
             return Ok(());
@@ -151,8 +144,33 @@ impl Shown {
         }
         let nodes = nodes.restricted_to(&leaves)?;
         let answer = self.answers.len();
-        self.answers.push((nodes, tree));
+        self.answers.push((nodes, Arc::clone(tree)));
         self.leaves.extend(leaves.into_iter().map(|index| (index, answer)));
         Ok(())
+    }
+
+    /// Checks that the bytes are the first of the leaves in the question, and keeps the proofs of those that `keeps` chooses.
+    fn take_whole(
+        &mut self,
+        question: &wire::Prove,
+        whole: &[Vec<u8>],
+        nodes: TreeNodes,
+        tree: &Arc<VerifiedCheckpoint>,
+        mut keeps: impl FnMut(LedgerIndex, &[u8]) -> bool,
+    ) -> Result<(), NoProof> {
+        if whole.is_empty() || whole.len() > question.leaves.len() {
+            return Err(NoProof::NoLeaves(question.leaves.first().copied().unwrap_or_default()));
+        }
+        let leaves = || question.leaves.iter().map(|index| LedgerIndex(*index)).zip(whole);
+        for (index, signed) in leaves() {
+            let inclusion = nodes.inclusion(index, tree.checkpoint.root)?;
+            if id_in(signed).map(|id| id.0) != Some(inclusion.leaf_hash) {
+                return Err(NoProof::Checkpoint(format!(
+                    "the bytes that it shows as leaf {index} are not in its tree"
+                )));
+            }
+        }
+        let kept = leaves().filter(|(index, signed)| keeps(*index, signed)).map(|(index, _)| index).collect();
+        Ok(self.take_proofs(kept, nodes, tree)?)
     }
 }

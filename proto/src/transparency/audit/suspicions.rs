@@ -2,29 +2,29 @@
 //!
 //! Must not know the exact rules of the findings: it may suspect too much, because the judge drops every suspicion that does not hold.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-
 use prost::Message;
 
-use super::holdings::{Holdings, Linked, Publication};
+use super::concealed::{self, KnownBy as Knowledge};
+use super::holdings::{Holdings, Publication};
+use super::lacking::Lacking;
+use super::own_checkpoints::{NoteRef, OwnCheckpoint};
+use super::own_entries::Number;
 use super::shown::Shown;
 use super::{FINDINGS_OF_A_KIND, ReceiptRef, Records};
-use crate::admission::signing_key;
-use crate::base::cursor::Cursor;
-use crate::base::ids::{ComplaintId, EntryId, Epoch, LedgerIndex};
+use crate::base::ids::{EntryId, Epoch};
 use crate::base::limits;
-use crate::charter::{Charter, Charters};
-use crate::entry::{Entry, Place};
+use crate::charter::Charters;
 use crate::receipt::{Receipt, item_receipt};
+use crate::tlog::checkpoint::Checkpoint;
 use crate::transparency::evidence::{HELD, counts_as_held};
-use crate::transparency::watch::{VerifiedCheckpoint, two_trees};
+use crate::transparency::watch::two_trees;
 use crate::wire::{self, accusation::Finding, concealed::KnownBy, unanswered::ReachedBy};
 
 /// Both sides of the comparison.
 pub(super) struct Suspicions<'a, R> {
     pub(super) holdings: &'a Holdings,
     pub(super) shown: &'a Shown,
+    pub(super) lacking: &'a Lacking,
     /// The records that evidence quotes.
     pub(super) records: &'a R,
     /// The charters of now.
@@ -33,15 +33,30 @@ pub(super) struct Suspicions<'a, R> {
 
 type Found<R> = Result<Vec<Finding>, <R as Records>::Error>;
 
+/// A checkpoint of the holdings, or one that was shown in this audit.
+#[derive(Clone, Copy)]
+struct Sighted<'a> {
+    /// Its time is only claimed, if it is of the holdings.
+    checkpoint: &'a Checkpoint,
+    note: SightedNote<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum SightedNote<'a> {
+    Receipt(ReceiptRef),
+    Note(&'a [u8]),
+}
+
 impl<R: Records> Suspicions<'_, R> {
     /// All suspicions.
     pub(super) fn all(&self) -> Found<R> {
+        let checkpoints = self.all_checkpoints();
         let mut found = self.doubled()?;
-        found.extend(self.checkpoints());
+        found.extend(self.checkpoints(&checkpoints)?);
         found.extend(self.undeclared());
         found.extend(self.omitted()?);
         found.extend(self.displaced()?);
-        found.extend(self.back_dated()?);
+        found.extend(self.back_dated(&checkpoints)?);
         found.extend(self.concealed()?);
         found.extend(self.untaken()?);
         found.extend(self.withheld());
@@ -53,35 +68,109 @@ impl<R: Records> Suspicions<'_, R> {
 
     /// Two entries of the agency claim one place.
     fn doubled(&self) -> Found<R> {
-        let mut found = Vec::new();
-        for (one, other) in &self.holdings.doubled {
-            let (one, other) = (self.records.entry(*one)?, self.records.entry(*other)?);
-            found.push(Finding::ForkedEntries(wire::TwoEntries { one, other }));
-        }
-        Ok(found)
+        let authored = &self.holdings.authored;
+        let pairs = authored.iter().zip(authored.iter().skip(1));
+        let doubled = pairs.filter(|(one, other)| one.place == other.place && one.number != other.number);
+        let evidence = doubled.map(|(one, other)| {
+            let (one, other) = (self.entry(one.number)?, self.entry(other.number)?);
+            Ok(Finding::ForkedEntries(wire::TwoEntries { one, other }))
+        });
+        evidence.collect()
     }
 
     /// All checkpoints, those of the holdings and those shown in this audit, in the order of epoch, size and time.
-    fn all_checkpoints(&self) -> Vec<&VerifiedCheckpoint> {
-        let now = self.shown.trees.iter().map(AsRef::as_ref);
-        let mut all: Vec<&VerifiedCheckpoint> = self.holdings.checkpoints.values().flatten().chain(now).collect();
-        all.sort_by_key(|noted| (noted.extent(), noted.checkpoint.seconds));
+    fn all_checkpoints(&self) -> Vec<Sighted<'_>> {
+        let held = self.holdings.checkpoints.all().iter().map(|OwnCheckpoint { checkpoint, note }| {
+            let note = match note {
+                NoteRef::Receipt(receipt) => SightedNote::Receipt(*receipt),
+                NoteRef::Note(note) => SightedNote::Note(note),
+            };
+            Sighted { checkpoint, note }
+        });
+        let now = self.shown.trees.iter();
+        let now = now.map(|tree| Sighted { checkpoint: &tree.checkpoint, note: SightedNote::Note(&tree.note) });
+        let mut all: Vec<Sighted<'_>> = held.chain(now).collect();
+        all.sort_by_key(|sighted| (sighted.extent(), sighted.checkpoint.seconds));
         all
     }
 
+    /// The signed note of a checkpoint.
+    fn note(&self, sighted: &Sighted<'_>) -> Result<Vec<u8>, R::Error> {
+        Ok(match sighted.note {
+            SightedNote::Note(note) => note.to_vec(),
+            SightedNote::Receipt(receipt) => {
+                let ack = wire::Ack::decode(self.records.receipt(receipt)?.as_slice()).ok();
+                ack.and_then(|ack| Receipt::parse(&ack).ok()).map(|receipt| receipt.checkpoint).unwrap_or_default()
+            }
+        })
+    }
+
+    /// Whether the agency has cosigned the time that the note of a checkpoint claims.
+    fn is_cosigned(&self, sighted: &Sighted<'_>) -> Result<bool, R::Error> {
+        let opened = self.charters.open_checkpoint(&self.note(sighted)?, &self.holdings.assignment.agency);
+        Ok(opened.is_ok_and(|opened| opened.seconds == sighted.checkpoint.seconds))
+    }
+
     /// The checkpoints are not of one ledger that grows with time. At most one contradiction of each kind, because further ones say nothing new.
-    fn checkpoints(&self) -> Vec<Finding> {
-        let all = self.all_checkpoints();
-        [two_of_one_size(&all), self.other_beginning(&all), set_back(&all)].into_iter().flatten().collect()
+    fn checkpoints(&self, all: &[Sighted<'_>]) -> Found<R> {
+        let found = [self.two_of_one_size(all)?, self.other_beginning(all)?, self.set_back(all)?];
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Two different trees of one size.
+    fn two_of_one_size(&self, all: &[Sighted<'_>]) -> Result<Option<Finding>, R::Error> {
+        let mut pairs = all.iter().zip(all.iter().skip(1));
+        let fork =
+            pairs.find(|(one, other)| one.extent() == other.extent() && one.checkpoint.root != other.checkpoint.root);
+        let evidence =
+            fork.map(|(one, other)| Ok(two_trees(&self.note(one)?, &self.note(other)?, other.checkpoint.root, &[])));
+        evidence.transpose()
     }
 
     /// A tree shown in this audit begins with other leaves than the agency signed before.
-    fn other_beginning(&self, all: &[&VerifiedCheckpoint]) -> Option<Finding> {
-        self.shown.beginnings.iter().find_map(|(beginning, tree)| {
+    fn other_beginning(&self, all: &[Sighted<'_>]) -> Result<Option<Finding>, R::Error> {
+        let found = self.shown.beginnings.iter().find_map(|(beginning, tree)| {
             let extent = (tree.checkpoint.epoch, beginning.size);
-            let other = all.iter().find(|other| other.extent() == extent && other.checkpoint.root != beginning.root)?;
-            Some(two_trees(&other.note, &tree.note, beginning.root, &beginning.proof))
-        })
+            let from = all.partition_point(|other| other.extent() < extent);
+            let mut of_size = all[from..].iter().take_while(|other| other.extent() == extent);
+            Some((beginning, tree, of_size.find(|other| other.checkpoint.root != beginning.root)?))
+        });
+        let evidence = found.map(|(beginning, tree, other)| {
+            Ok(two_trees(&self.note(other)?, &tree.note, beginning.root, &beginning.proof))
+        });
+        evidence.transpose()
+    }
+
+    /// A checkpoint over fewer leaves that was signed later.
+    fn set_back(&self, all: &[Sighted<'_>]) -> Result<Option<Finding>, R::Error> {
+        let mut before = Vec::new();
+        for one in all {
+            let is_later =
+                |later: &Checkpoint| later.epoch == one.checkpoint.epoch && one.checkpoint.is_surely_before(later);
+            if let Some(later) = self.latest(&mut before, is_later)?
+                && self.is_cosigned(one)?
+            {
+                let (earlier, later) = (self.note(one)?, self.note(later)?);
+                return Ok(Some(Finding::RolledBack(wire::RolledBack { earlier, later })));
+            }
+            note_latest(&mut before, one);
+        }
+        Ok(None)
+    }
+
+    /// The latest of these checkpoints, if it fits and the agency has cosigned its time. One with a false time is dropped, so that it hides no true one.
+    fn latest<'s>(
+        &self,
+        before: &mut Vec<&'s Sighted<'s>>,
+        fits: impl Fn(&Checkpoint) -> bool,
+    ) -> Result<Option<&'s Sighted<'s>>, R::Error> {
+        while let Some(latest) = before.last().copied().filter(|latest| fits(latest.checkpoint)) {
+            if self.is_cosigned(latest)? {
+                return Ok(Some(latest));
+            }
+            before.pop();
+        }
+        Ok(None)
     }
 
     /// A later epoch may lack its declaration. The judge reads the first leaf.
@@ -94,14 +183,14 @@ impl<R: Records> Suspicions<'_, R> {
     /// The tree holds another leaf where a receipt of the agency names one.
     fn omitted(&self) -> Found<R> {
         let mut found = Vec::new();
-        for (acknowledged, receipt) in &self.holdings.acknowledged {
-            let shown = self.shown.leaf_hash(acknowledged.epoch, acknowledged.index);
-            if shown.is_some_and(|hash| hash != acknowledged.entry.0)
-                && let Some(leaf) = self.holdings.leaf_of(&acknowledged.entry)
-            {
-                let (entry, receipt) = (self.records.entry(leaf)?, self.records.receipt(*receipt)?);
-                let leaf = self.shown.leaf_proof(acknowledged.epoch, acknowledged.index);
-                found.push(Finding::Omitted(wire::Omitted { entry, receipt, leaf }));
+        for number in self.holdings.entries.numbers() {
+            let id = self.holdings.entries.id(number);
+            for claim in self.holdings.entries.claims(number) {
+                if self.shown.leaf_hash(claim.epoch, claim.index).is_some_and(|hash| hash != id.0) {
+                    let (entry, receipt) = (self.entry(number)?, self.records.receipt(claim.receipt)?);
+                    let leaf = self.shown.leaf_proof(claim.epoch, claim.index);
+                    found.push(Finding::Omitted(wire::Omitted { entry, receipt, leaf }));
+                }
             }
         }
         Ok(found)
@@ -110,9 +199,10 @@ impl<R: Records> Suspicions<'_, R> {
     /// The tree holds another leaf in the place that an entry of the agency claims.
     fn displaced(&self) -> Found<R> {
         let mut found = Vec::new();
-        for (place, authored) in &self.holdings.authored {
-            if self.shown.leaf_hash(place.epoch, place.index).is_some_and(|hash| hash != authored.id.0) {
-                let entry = self.records.entry(authored.leaf)?;
+        for authored in &self.holdings.authored {
+            let (place, id) = (authored.place, self.holdings.entries.id(authored.number));
+            if self.shown.leaf_hash(place.epoch, place.index).is_some_and(|hash| hash != id.0) {
+                let entry = self.entry(authored.number)?;
                 let leaf = self.shown.leaf_proof(place.epoch, place.index);
                 found.push(Finding::ForkedLeaf(wire::Displaced { entry, leaf }));
             }
@@ -121,62 +211,56 @@ impl<R: Records> Suspicions<'_, R> {
     }
 
     /// Entries after a cosigned size that are dated before the cosigned time.
-    fn back_dated(&self) -> Found<R> {
+    fn back_dated(&self, all: &[Sighted<'_>]) -> Found<R> {
         let mut found = Vec::new();
-        // The latest cosigned time at which the ledger did not reach the place yet.
-        let mut latest: Option<(Epoch, u64, &Vec<u8>)> = None;
-        let mut next = self.all_checkpoints().into_iter().peekable();
-        for (place, authored) in &self.holdings.authored {
-            while let Some(VerifiedCheckpoint { checkpoint, note }) =
-                next.next_if(|of| of.extent() <= (place.epoch, place.index.0))
-            {
-                let seconds = checkpoint.seconds.unwrap_or_default();
-                if latest.is_none_or(|(epoch, known, _)| epoch != checkpoint.epoch || known <= seconds) {
-                    latest = Some((checkpoint.epoch, seconds, note));
-                }
+        // The checkpoints at which the ledger did not reach the place yet.
+        let mut before = Vec::new();
+        let mut next = all.iter().peekable();
+        for authored in &self.holdings.authored {
+            let place = authored.place;
+            while let Some(sighted) = next.next_if(|sighted| sighted.extent() <= (place.epoch, place.index.0)) {
+                note_latest(&mut before, sighted);
             }
-            let Some((epoch, seconds, note)) = latest else { continue };
-            if epoch == place.epoch && authored.clock.millis() < seconds.saturating_mul(1000) {
-                let entry = self.records.entry(authored.leaf)?;
-                found.push(Finding::BackDated(wire::BackDated { entry, checkpoint: note.clone() }));
+            let dated = authored.clock.millis().saturating_add(limits::BACK_DATED_BY.as_millis() as u64);
+            let is_later = |checkpoint: &Checkpoint| {
+                let cosigned = checkpoint.seconds.unwrap_or_default().saturating_mul(1000);
+                checkpoint.epoch == place.epoch && dated < cosigned
+            };
+            if found.len() < FINDINGS_OF_A_KIND
+                && let Some(latest) = self.latest(&mut before, is_later)?
+            {
+                let (entry, checkpoint) = (self.entry(authored.number)?, self.note(latest)?);
+                found.push(Finding::BackDated(wire::BackDated { entry, checkpoint }));
             }
         }
         Ok(found)
     }
 
-    /// Entries of the agency that leave out an entry of the complaint which its ledger had before. One left-out entry is enough for each, except
-    /// for an entry with as many parents as it has room for, which may leave out some.
+    /// Entries of the agency that leave out an entry of the complaint which its ledger had before.
     fn concealed(&self) -> Found<R> {
-        let mut of_complaint: BTreeMap<ComplaintId, Vec<(EntryId, &Linked)>> = BTreeMap::new();
-        let mut acted: BTreeSet<ComplaintId> = BTreeSet::new();
-        for (id, linked) in &self.holdings.entries {
-            of_complaint.entry(linked.complaint).or_default().push((*id, linked));
-            if linked.own_place.is_some() {
-                acted.insert(linked.complaint);
-            }
-        }
+        let entries = &self.holdings.entries;
         let mut found = Vec::new();
-        for complaint in acted {
-            let entries = &of_complaint[&complaint];
-            for (linked, place) in entries.iter().filter_map(|(_, linked)| Some((linked, linked.own_place?))) {
-                let past = self.past(linked);
-                let is_full = linked.parents.len() >= limits::PARENTS;
-                let counts = |(other, left_out): &&(EntryId, &Linked)| !past.contains(other) && !left_out.is_disputed;
-                for (other, left_out) in entries.iter().filter(counts) {
-                    let Some(known_by) = self.known_before(other, left_out, place)? else { continue };
-                    let left_out_ancestors = if is_full { self.entries_of(&self.past(left_out))? } else { Vec::new() };
-                    found.push(Finding::Concealed(wire::Concealed {
-                        entry: self.records.entry(linked.leaf)?,
-                        ancestors: self.entries_of(&past)?,
-                        left_out: self.records.entry(left_out.leaf)?,
-                        left_out_ancestors,
-                        known_by: Some(known_by),
-                    }));
-                    if !is_full {
-                        break;
-                    }
+        for left_out in concealed::left_out(self.holdings, self.shown.epoch()) {
+            let known_by = match left_out.known_by {
+                Knowledge::Own => KnownBy::Own(true),
+                Knowledge::Receipt(claim) => KnownBy::Receipt(self.records.receipt(claim.receipt)?),
+                Knowledge::Leaf(index) => {
+                    let proof = self.shown.epoch().and_then(|epoch| self.shown.leaf_proof(epoch, index));
+                    let Some(proof) = proof else { continue };
+                    KnownBy::Leaf(proof)
                 }
-            }
+            };
+            let left_out_ancestors = match left_out.is_full {
+                true => self.entries_of(&entries.ancestors(left_out.other))?,
+                false => Vec::new(),
+            };
+            found.push(Finding::Concealed(wire::Concealed {
+                entry: self.entry(left_out.by)?,
+                ancestors: self.entries_of(&entries.ancestors(left_out.by))?,
+                left_out: self.entry(left_out.other)?,
+                left_out_ancestors,
+                known_by: Some(known_by),
+            }));
         }
         Ok(found)
     }
@@ -193,36 +277,42 @@ impl<R: Records> Suspicions<'_, R> {
 
     /// Entries that the agency refused, or deferred for a long time, and never took.
     fn untaken(&self) -> Found<R> {
+        let entries = &self.holdings.entries;
         let (mut found, mut refusals, mut deferrals) = (Vec::new(), 0, 0);
-        for (id, leaf, answers) in self.holdings.never_taken() {
-            let entry = || self.records.entry(leaf);
+        for (number, answers) in self.holdings.never_taken() {
+            let id = entries.id(number);
             // Each quotes all ancestors, and a liar may refuse everything.
             if let Some(refused) = answers.refused.filter(|_| refusals < FINDINGS_OF_A_KIND) {
                 refusals += 1;
-                let ancestors = match self.holdings.entries.get(id) {
-                    Some(linked) => self.in_order(&self.past(linked))?,
-                    None => Vec::new(),
-                };
-                let refusal = self.item_receipt(refused, id)?;
-                found.push(Finding::RefusedWrongly(wire::RefusedWrongly { entry: entry()?, ancestors, refusal }));
+                let ancestors = self.entries_of(&entries.ancestors(number))?;
+                let (entry, refusal) = (self.entry(number)?, self.item_receipt(refused, &id)?);
+                found.push(Finding::RefusedWrongly(wire::RefusedWrongly { entry, ancestors, refusal }));
             }
             if let Some([(first, began), (last, ended)]) = answers.deferred
                 && ended.saturating_sub(began) >= limits::DEFERRED_TOO_LONG.as_millis() as u64
                 && deferrals < FINDINGS_OF_A_KIND
             {
                 deferrals += 1;
-                let parents = self.holdings.entries.get(id).map(|linked| linked.parents.as_slice()).unwrap_or_default();
-                let parent_entries = self.entries_of(&parents.iter().copied().collect())?;
-                let taken =
-                    parents.iter().filter_map(|parent| Some((parent, self.holdings.receipts_for(parent).next()?)));
-                let receipts = taken.map(|(parent, (_, receipt))| self.item_receipt(*receipt, parent));
-                let parents = receipts.filter_map(Result::transpose).collect::<Result<_, _>>()?;
-                let (first, last) = (self.item_receipt(first, id)?, self.item_receipt(last, id)?);
-                let deferral = wire::EndlessDeferral { entry: entry()?, first, last, parents, parent_entries };
+                let parent_numbers: Vec<Number> = entries.parents(number).collect();
+                let parent_entries = self.entries_of(&parent_numbers)?;
+                let mut parents = Vec::new();
+                for parent in parent_numbers {
+                    if let Some(claim) = entries.claims(parent).last() {
+                        parents.extend(self.item_receipt(claim.receipt, &entries.id(parent))?);
+                    }
+                }
+                let (first, last) = (self.item_receipt(first, &id)?, self.item_receipt(last, &id)?);
+                let entry = self.entry(number)?;
+                let deferral = wire::EndlessDeferral { entry, first, last, parents, parent_entries };
                 found.push(Finding::EndlessDeferral(deferral));
             }
         }
         Ok(found)
+    }
+
+    /// The `SignedEntry` bytes of an entry.
+    fn entry(&self, number: Number) -> Result<Vec<u8>, R::Error> {
+        self.records.entry(self.holdings.entries.leaf(number))
     }
 
     /// The part of a receipt that is about this entry.
@@ -234,132 +324,51 @@ impl<R: Records> Suspicions<'_, R> {
         }))
     }
 
-    /// Like [`Self::entries_of`], parents before children.
-    fn in_order(&self, ids: &BTreeSet<EntryId>) -> Result<Vec<Vec<u8>>, R::Error> {
-        let mut known: Vec<&Linked> = ids.iter().filter_map(|id| self.holdings.entries.get(id)).collect();
-        known.sort_by_key(|known| known.clock);
-        known.into_iter().map(|known| self.records.entry(known.leaf)).collect()
-    }
-
-    /// The entries with these ids, as far as they are here.
-    fn entries_of(&self, ids: &BTreeSet<EntryId>) -> Result<Vec<Vec<u8>>, R::Error> {
-        let known = ids.iter().filter_map(|id| self.holdings.entries.get(id));
-        known.map(|known| self.records.entry(known.leaf)).collect()
-    }
-
-    /// The ancestors of an entry.
-    fn past(&self, of: &Linked) -> BTreeSet<EntryId> {
-        let (mut past, mut next) = (BTreeSet::new(), of.parents.clone());
-        while let Some(id) = next.pop() {
-            if past.insert(id)
-                && let Some(known) = self.holdings.entries.get(&id)
-            {
-                next.extend(&known.parents);
-            }
-        }
-        past
-    }
-
-    /// The proof that the agency's ledger had an entry before a place.
-    fn known_before(&self, id: &EntryId, linked: &Linked, place: Place) -> Result<Option<KnownBy>, R::Error> {
-        if let Some(own) = linked.own_place {
-            return Ok((own.epoch == place.epoch && own.index < place.index).then_some(KnownBy::Own(true)));
-        }
-        let mut receipts = self.holdings.receipts_for(id).peekable();
-        if receipts.peek().is_some() {
-            let before = receipts.find(|(named, _)| named.epoch == place.epoch && named.index < place.index);
-            return before.map(|(_, receipt)| Ok(KnownBy::Receipt(self.records.receipt(*receipt)?))).transpose();
-        }
-        let Some((index, _)) = self.shown.whole.get(id).filter(|(index, _)| *index < place.index) else {
-            return Ok(None);
-        };
-        Ok(self.shown.leaf_proof(place.epoch, *index).map(KnownBy::Leaf))
+    /// The `SignedEntry` bytes of these entries.
+    fn entries_of(&self, numbers: &[Number]) -> Result<Vec<Vec<u8>>, R::Error> {
+        numbers.iter().map(|number| self.entry(*number)).collect()
     }
 
     /// Entries that the auditor lacks, although the agency has sent later leaves.
     fn withheld(&self) -> Vec<Finding> {
-        let received = self.holdings.assignment.received;
-        let is_whole = |cursor: &Cursor| Some(cursor.epoch) == self.shown.epoch() && !self.may_lack_entries();
-        let Some(received) = received.filter(is_whole) else {
-            return Vec::new();
-        };
-        let lacked = self.shown.whole.iter().filter_map(|(id, (index, signed))| {
-            let is_passed = *index < received.index && !self.holdings.turned_away.contains(id);
-            let entry = Entry::parse(signed.as_ref().filter(|_| is_passed)?.clone().into(), &self.holdings.federation);
-            Some((*index, entry.ok()?))
+        let Some(epoch) = self.shown.epoch().filter(|_| !self.may_lack_entries()) else { return Vec::new() };
+        let evidence = self.lacking.withheld.iter().map(|(index, signed)| {
+            let leaf = self.shown.leaf_proof(epoch, *index);
+            Finding::Withheld(wire::Withheld { entry: signed.clone(), leaf })
         });
-        let lacked: BTreeMap<LedgerIndex, Entry> = lacked.collect();
-        let begin = Place { epoch: received.epoch, index: LedgerIndex::default() };
-        let held = self.holdings.authored.range(begin..).map(|(place, authored)| (place, authored.charter_version));
-        let mut held = held.peekable();
-        // The newest charter version that the agency's own entries before the leaf name: the agency had adopted it. Somebody else's entry may
-        // name an older one, and so cannot hide itself from a new overseer.
-        let mut adopted = 0;
-        let mut found = Vec::new();
-        for (index, entry) in &lacked {
-            let place = Place { epoch: received.epoch, index: *index };
-            while let Some((_, version)) = held.next_if(|(before, _)| **before < place) {
-                adopted = adopted.max(version);
-            }
-            // Node entries are not routed.
-            if entry.complaint.is_some()
-                && self.is_overseer_since(adopted.max(entry.charter.version))
-                && let Some(leaf) = self.shown.leaf_proof(received.epoch, *index)
-            {
-                found.push(Finding::Withheld(wire::Withheld { entry: entry.signed().to_vec(), leaf: Some(leaf) }));
-            }
-            if entry.author == self.holdings.assignment.agency {
-                adopted = adopted.max(entry.charter.version);
-            }
-        }
-        found
+        evidence.collect()
     }
 
     /// Entries that the auditor lacks, and that the agency shows without their author's signature.
     fn unsigned(&self) -> Vec<Finding> {
         let Some(epoch) = self.shown.epoch() else { return Vec::new() };
-        let lacked = self.shown.whole.values().filter_map(|(index, signed)| Some((*index, signed.as_ref()?)));
-        let is_signed = |signed: &Vec<u8>| {
-            let entry = Entry::parse(signed.clone().into(), &self.holdings.federation).ok()?;
-            Some(signing_key(&entry, self.charters).is_ok_and(|key| entry.verify(&key.public)))
-        };
-        let unsigned = lacked.filter(|(_, signed)| is_signed(signed) == Some(false));
-        let found = unsigned.map(|(index, signed)| {
-            let leaf = self.shown.leaf_proof(epoch, index);
+        let evidence = self.lacking.unsigned.iter().map(|(index, signed)| {
+            let leaf = self.shown.leaf_proof(epoch, *index);
             Finding::Unsigned(wire::Unsigned { entry: signed.clone(), leaf })
         });
-        found.collect()
-    }
-
-    /// Whether the auditor oversees the agencies by this charter version and by all later ones. The agency may have routed the entry by any of
-    /// them.
-    fn is_overseer_since(&self, version: u64) -> bool {
-        let oversees = |charter: &Arc<Charter>| charter.is_oversight(&self.holdings.assignment.auditor);
-        self.charters.version(version).is_some_and(oversees) && self.charters.after(version).all(oversees)
+        evidence.collect()
     }
 
     /// Offers to the agency whose time to answer is over and that it did not answer.
     fn offers(&self) -> Found<R> {
         let mut found = Vec::new();
-        let unanswered = |id: &EntryId| !self.holdings.answered.contains(id);
-        for (id, offer) in self.holdings.offers.iter().filter(|(id, _)| unanswered(id)) {
-            let reached_by = if let Some((_, receipt)) = self.holdings.receipts_for(id).next() {
-                Some(ReachedBy::Receipt(self.records.receipt(*receipt)?))
-            } else if let Some(leaf) = self.holdings.arrived.get(id) {
-                Some(ReachedBy::Arrived(self.records.entry(*leaf)?))
+        for (number, offered) in &self.holdings.offers {
+            let reached_by = if let Some(claim) = self.holdings.entries.claims(*number).last() {
+                Some(ReachedBy::Receipt(self.records.receipt(claim.receipt)?))
+            } else if let Some(leaf) = offered.arrived {
+                Some(ReachedBy::Arrived(self.records.entry(leaf)?))
             } else {
                 None
             };
-            let entry = self.records.entry(offer.leaf)?;
-            // The auditor may have put the answer off, and the agency may have put the offer off.
-            let was_put_off = self.holdings.untaken.get(id).is_some_and(|answers| answers.deferred.is_some());
+            let offer = self.entry(*number)?;
+            // The auditor may have put the answer off.
             if reached_by.is_some() && self.may_lack_answers() {
                 continue;
             }
             if reached_by.is_some() {
-                found.push(Finding::Unanswered(wire::Unanswered { offer: entry, reached_by }));
-            } else if offer.author == self.holdings.assignment.auditor && offer.is_direct && !was_put_off {
-                found.push(Finding::Undelivered(wire::Undelivered { offer: entry }));
+                found.push(Finding::Unanswered(wire::Unanswered { offer, reached_by }));
+            } else if offered.author == self.holdings.assignment.auditor && offered.is_direct && !offered.was_deferred {
+                found.push(Finding::Undelivered(wire::Undelivered { offer }));
             }
         }
         Ok(found)
@@ -403,27 +412,18 @@ impl<R: Records> Suspicions<'_, R> {
     }
 }
 
-/// Two different trees of one size.
-fn two_of_one_size(all: &[&VerifiedCheckpoint]) -> Option<Finding> {
-    let mut pairs = all.iter().zip(all.iter().skip(1));
-    let is_fork = |(one, other): &(&&VerifiedCheckpoint, &&VerifiedCheckpoint)| {
-        one.extent() == other.extent() && one.checkpoint.root != other.checkpoint.root
-    };
-    pairs.find(is_fork).map(|(one, other)| two_trees(&one.note, &other.note, other.checkpoint.root, &[]))
+/// Adds a checkpoint to those of its epoch, if it claims no earlier time than the last of them: so they are in the order of size and time.
+fn note_latest<'s>(before: &mut Vec<&'s Sighted<'s>>, sighted: &'s Sighted<'s>) {
+    if before.last().is_some_and(|latest| latest.checkpoint.epoch != sighted.checkpoint.epoch) {
+        before.clear();
+    }
+    if before.last().is_none_or(|latest| latest.checkpoint.seconds <= sighted.checkpoint.seconds) {
+        before.push(sighted);
+    }
 }
 
-/// A checkpoint over fewer leaves that was signed later.
-fn set_back(all: &[&VerifiedCheckpoint]) -> Option<Finding> {
-    let mut latest: Option<&VerifiedCheckpoint> = None;
-    for one in all {
-        let before = latest.filter(|latest| latest.checkpoint.epoch == one.checkpoint.epoch);
-        if let Some(later) = before.filter(|later| one.checkpoint.is_surely_before(&later.checkpoint)) {
-            let (earlier, later) = (one.note.clone(), later.note.clone());
-            return Some(Finding::RolledBack(wire::RolledBack { earlier, later }));
-        }
-        if before.is_none_or(|before| before.checkpoint.seconds < one.checkpoint.seconds) {
-            latest = Some(one);
-        }
+impl Sighted<'_> {
+    fn extent(&self) -> (Epoch, u64) {
+        (self.checkpoint.epoch, self.checkpoint.size)
     }
-    None
 }

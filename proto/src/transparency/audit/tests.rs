@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use super::holdings::Assignment;
 use super::*;
 use crate::base::cursor::Cursor;
-use crate::base::ids::EntryId;
+use crate::base::ids::{EntryId, Epoch};
 use crate::entry::signed_bytes;
 use crate::fixture::ledger::Ledger;
 use crate::fixture::{Case, DAY, Federation, MINUTE, START, agency, member_of};
@@ -243,11 +243,14 @@ fn an_honest_agency_is_in_order_for_every_auditor_and_every_scope() {
     let audited = scene.audited();
     assert_eq!(
         (audited.size, audited.no_answer.clone(), audited.checked, audited.of_earlier_epochs),
-        (Some(8), None, 4, 0)
+        (Some(8), None, 8, 0)
     );
     scene.finds(&[]);
     let overseen = Scene::overseen(&federation);
-    assert_eq!((overseen.audited().checked, overseen.audited().no_answer), (8, None), "it reads all leaves");
+    assert_eq!((overseen.audited().checked, overseen.audited().no_answer), (8, None));
+    let scope = Scope { complaint: Some(scene.case.complaint.id()), since: 0 };
+    let of_one_complaint = Scene { scope, ..scene.clone() }.audited();
+    assert_eq!((of_one_complaint.checked, of_one_complaint.no_answer), (4, None), "each expected leaf is proved");
     overseen.finds(&[]);
     for since in [START, START + 2 * MINUTE, START + 20 * MINUTE, LATER] {
         for complaint in [None, Some(scene.case.complaint.id())] {

@@ -131,11 +131,12 @@ impl OwnLeaves for Ledger {
         Ok(EntryId::from_slice(&name.id).and_then(|id| self.leaf_of(&id)))
     }
 
-    fn leaves_from(
-        &self,
-        first: LedgerIndex,
-    ) -> Result<impl Iterator<Item = Result<Vec<u8>, Infallible>> + '_, Infallible> {
-        let first = usize::try_from(first.0).expect("a ledger in memory fits into usize");
-        Ok(self.leaves.iter().skip(first).map(|leaf| Ok(leaf.entry.signed().to_vec())))
+    fn leaf_hashes(&self, first: LedgerIndex, count: usize) -> Result<Vec<[u8; 32]>, Infallible> {
+        let indexes = (first.0..).map(LedgerIndex).take(count);
+        Ok(indexes.map(|index| Self::leaf(self, index).entry.id.0).collect())
+    }
+
+    fn signed_leaf(&self, index: LedgerIndex) -> Result<Vec<u8>, Infallible> {
+        Ok(Self::leaf(self, index).entry.signed().to_vec())
     }
 }

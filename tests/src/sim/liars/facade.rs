@@ -126,12 +126,14 @@ impl OwnLeaves for Facade {
         Ok(None)
     }
 
-    fn leaves_from(
-        &self,
-        first: LedgerIndex,
-    ) -> Result<impl Iterator<Item = Result<Vec<u8>, Infallible>> + '_, Infallible> {
+    fn leaf_hashes(&self, first: LedgerIndex, count: usize) -> Result<Vec<[u8; 32]>, Infallible> {
         let first = usize::try_from(first.0).expect("a ledger in memory fits into usize");
-        Ok(self.leaves.iter().skip(first).map(|leaf| Ok(leaf.to_vec())))
+        let leaves = self.leaves.iter().skip(first).take(count);
+        Ok(leaves.map(|leaf| id_in(leaf).expect("a signed entry").0).collect())
+    }
+
+    fn signed_leaf(&self, index: LedgerIndex) -> Result<Vec<u8>, Infallible> {
+        Ok(self.leaves[usize::try_from(index.0).expect("a ledger in memory fits into usize")].to_vec())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The questions of an audit, and answers that are missing, wrong or of a ledger that changes meanwhile.
 
 use super::*;
+use crate::base::limits;
 use crate::entry::{open, signed_bytes};
 
 #[test]
@@ -19,6 +20,7 @@ fn an_agency_that_does_not_answer_is_unresponsive_and_its_earlier_answers_count(
 
     scene.shown.push(b"leaf 8");
     scene.rewrites(0, b"another");
+    scene.scope.complaint = Some(scene.case.complaint.id());
     let found = |reason| {
         let mut audit = Audit::new(scene.holdings(), LATER);
         for _ in 0..2 {
@@ -56,7 +58,9 @@ fn an_agency_that_could_not_be_asked_is_accused_of_nothing() {
 fn an_answer_that_proves_nothing_ends_the_audit_with_the_reason() {
     let federation = Federation::new();
     let scene = Scene::honest(&federation);
-    let said = |change: &dyn Fn(usize, &wire::Prove, &mut wire::Proof)| {
+    let scope = Scope { complaint: Some(scene.case.complaint.id()), since: 0 };
+    let of_one_complaint = Scene { scope, ..scene.clone() };
+    let said_in = |scene: &Scene<'_>, change: &dyn Fn(usize, &wire::Prove, &mut wire::Proof)| {
         let mut audit = Audit::new(scene.holdings(), LATER);
         let mut number = 0;
         while let Some(question) = audit.question() {
@@ -71,16 +75,22 @@ fn an_answer_that_proves_nothing_ends_the_audit_with_the_reason() {
         let Some(Kind::Unresponsive(said)) = &accusation.finding else { panic!("{accusation:?}") };
         said.answer.clone()
     };
+    let said = |change: &dyn Fn(usize, &wire::Prove, &mut wire::Proof)| said_in(&scene, change);
     let nothing = said(&|_, _, proof| proof.checkpoint.clear());
     assert!(nothing.contains("checkpoint in its answer does not verify"), "{nothing}");
     let of_another = said(&|_, _, proof| proof.checkpoint = scene.shown.signed(MINISTRY, LATER));
     assert!(of_another.contains("does not verify"), "{of_another}");
     let too_long = said(&|_, _, proof| proof.checkpoint = vec![b'a'; 5000]);
     assert!(too_long.contains("5000 bytes"), "{too_long}");
-    let no_nodes = said(&|number, _, proof| proof.nodes.retain(|_| number == 0));
+    let no_nodes = said_in(&of_one_complaint, &|number, _, proof| proof.nodes.retain(|_| number == 0));
     assert!(no_nodes.contains("proves nothing"), "{no_nodes}");
-    let only_sizes = said(&|_, question, proof| proof.nodes.retain(|_| question.leaves.is_empty()));
+    let only_sizes =
+        said_in(&of_one_complaint, &|_, question, proof| proof.nodes.retain(|_| question.leaves.is_empty()));
     assert!(only_sizes.contains("proves nothing"), "{only_sizes}");
+    let too_few = said(&|_, _, proof| _ = proof.hashes.pop());
+    assert!(too_few.contains("255 bytes of hashes, asked for 256"), "{too_few}");
+    let others = said(&|_, _, proof| proof.hashes.iter_mut().for_each(|byte| *byte ^= 1));
+    assert!(others.contains("do not give the root of its first 8 leaves"), "{others}");
 }
 
 #[test]
@@ -115,6 +125,21 @@ fn whole_leaves_count_only_if_they_are_in_the_tree() {
     assert_eq!(stripped, expected, "a ledger without envelopes hides nothing, and states nothing about the authors");
 }
 
+/// What each question of the audit asks for: the number of sizes, the first of the hashes and their number, the number of leaves.
+fn asked(scene: &Scene<'_>) -> (Vec<(usize, u64, u64, usize)>, Progress) {
+    let mut audit = Audit::new(scene.holdings(), LATER);
+    let mut asked = Vec::new();
+    while let Some(question) = audit.question() {
+        asked.push((question.sizes.len(), question.first_hash, question.hash_count, question.leaves.len()));
+        audit.answer(scene.answers(&question), &scene.federation.charters);
+        let progress = audit.progress();
+        assert!(progress.checked <= progress.total);
+    }
+    let progress = audit.progress();
+    assert!(scene.concluded(audit).findings.is_empty());
+    (asked, progress)
+}
+
 #[test]
 fn each_question_is_bounded_and_asks_that_the_tree_begins_with_the_one_before() {
     let federation = Federation::new();
@@ -125,18 +150,30 @@ fn each_question_is_bounded_and_asks_that_the_tree_begins_with_the_one_before() 
             scene.seen.push(scene.shown.signed(PROVINCE, START + DAY + number));
         }
     }
-    let mut audit = Audit::new(scene.holdings(), LATER);
-    let mut asked = Vec::new();
-    while let Some(question) = audit.question() {
-        asked.push((question.sizes.len(), question.first_leaf, question.leaf_count));
-        audit.answer(scene.answers(&question), &federation.charters);
-        let progress = audit.progress();
-        assert!(progress.total == 1_300 && progress.checked <= 1_300);
+    // Of 1,300 leaves the auditor lacks 1,296.
+    let whole = [(0, 0, 0, 0), (2, 0, 1_300, 0), (1, 0, 0, 512), (1, 0, 0, 512), (1, 0, 0, 272)];
+    assert_eq!(asked(&scene), (whole.to_vec(), Progress { checked: 1_300, total: 1_300 }));
+    scene.scope.complaint = Some(scene.case.complaint.id());
+    let of_one_complaint = [(0, 0, 0, 0), (257, 0, 0, 0), (49, 0, 0, 0), (1, 0, 0, 2)];
+    assert_eq!(asked(&scene), (of_one_complaint.to_vec(), Progress { checked: 2, total: 2 }));
+}
+
+#[test]
+fn the_hashes_of_a_large_ledger_come_in_ranges() {
+    let federation = Federation::new();
+    let mut scene = Scene::honest(&federation);
+    let most = limits::PROVE_HASHES as u64;
+    (8..most + 2).for_each(|number| _ = scene.shown.push(&number.to_le_bytes()));
+    let expected = [(0, 0, 0, 0), (2, 0, most, 0), (2, most, 2, 0)];
+    assert_eq!(asked(&scene), (expected.to_vec(), Progress { checked: most + 2, total: most + 2 }));
+    // The last leaf of the first range, and the first of the second, are not those of receipts.
+    let other = federation.node(MINISTRY).lodges().at(START + 40 * MINUTE).at_leaf(4).entry();
+    scene.has_beside(&other);
+    for index in [most - 1, most] {
+        let mut scene = scene.clone();
+        scene.has_receipt(&other, index, START + 41 * MINUTE);
+        scene.finds(&[Finding::Omitted]);
     }
-    let expected = [(0, 0, 0), (257, 0, 0), (49, 0, 0), (1, 0, 512), (1, 512, 512), (1, 1024, 276)];
-    assert_eq!(asked, expected);
-    assert_eq!(audit.progress(), Progress { checked: 1_300, total: 1_300 });
-    assert!(scene.concluded(audit).findings.is_empty());
 }
 
 #[test]
@@ -150,7 +187,7 @@ fn a_ledger_that_grows_during_the_audit_is_in_order_and_one_that_shrinks_ends_it
         shown.push(b"one more");
     }
     let audited = scene.concluded(audit);
-    assert_eq!((audited.no_answer, audited.size, audited.findings.len()), (None, Some(10), 0));
+    assert_eq!((audited.no_answer, audited.size, audited.findings.len()), (None, Some(9), 0));
 
     let mut audit = Audit::new(scene.holdings(), LATER);
     let question = audit.question().expect("a question");
@@ -189,12 +226,17 @@ fn an_entry_that_was_lost_with_an_old_epoch_is_not_withheld_in_the_new_one() {
     scene.received = Some(Cursor::end(Epoch(2), LedgerIndex(20), 0));
     let anew = begins_anew(&scene, &declaration(&federation).signed());
     let mut audit = Audit::new(scene.holdings(), LATER);
+    let mut asked_for_leaves = 0;
     while let Some(question) = audit.question() {
-        let of = if question.first_leaf == 0 { &scene } else { &anew };
+        asked_for_leaves += u32::from(question.whole);
+        let of = if asked_for_leaves < 2 { &scene } else { &anew };
         audit.answer(of.answers(&question), &federation.charters);
     }
+    assert_eq!(asked_for_leaves, 2);
     let audited = scene.concluded(audit);
-    assert_eq!((kinds(&audited), audited.no_answer, audited.checked), (vec![], None, 600));
+    assert_eq!((kinds(&audited), audited.checked), (vec![], 600));
+    let Some(NoAnswer::Own(reason)) = audited.no_answer else { panic!("{:?}", audited.no_answer) };
+    assert!(reason.contains("began epoch 2 meanwhile"), "{reason}");
 }
 
 #[test]
@@ -240,12 +282,13 @@ proptest! {
             let Some(question) = audit.question() else { break };
             let mut proof = scene.answers(&question);
             let (part, number, bytes) = answers.next().expect("a cycle");
-            match part % 6 {
+            match part % 7 {
                 0 => proof.nodes.push(wire::TreeNode { number, hash: bytes }),
                 1 => proof.leaves.push(bytes),
                 2 => proof.checkpoint = bytes,
                 3 => drop(proof.nodes.pop()),
                 4 => proof.leaves.clear(),
+                5 => proof.hashes.extend(bytes),
                 _ => {}
             }
             audit.answer(proof, &federation.charters);

@@ -42,9 +42,12 @@ fn an_acceptance_that_leaves_out_a_reassignment_of_its_ledger_is_concealed() {
         reassigned(&federation, auditor, 8, true).finds(&[]);
         reassigned(&federation, auditor, 10, false).finds(&[]);
     }
-    // Without a receipt and without leaves, nothing shows that the province had the reassignment.
+    // Without a receipt, the hashes of the leaves show that the province had the reassignment.
     let mut unknown = reassigned(&federation, MINISTRY, 8, false);
     unknown.own.receipts.clear();
+    unknown.finds(&[Finding::Concealed]);
+    // An audit of one complaint does not read them.
+    unknown.scope.complaint = Some(unknown.case.complaint.id());
     unknown.finds(&[]);
 }
 

@@ -1,0 +1,234 @@
+//! The entries of the auditing node's ledger, in a form that takes little memory: an audit looks at each of them, and a ledger may have millions.
+//!
+//! ```text
+//! ids      32 bytes an entry, in the order of the own ledger; an entry is named by its number in this list
+//! rows     32 bytes an entry
+//! parents   4 bytes a parent
+//! claims   25 bytes for each leaf that the audited agency named in a receipt
+//! table     5 to 10 bytes an entry, from the id to the number
+//! ```
+//!
+//! Must not know what the agency answers, nor what is suspicious.
+//!
+//! Invariant: parents come before children, as in every ledger.
+
+use std::hash::{BuildHasher, RandomState};
+
+use hashbrown::HashTable;
+
+use super::ReceiptRef;
+use crate::base::ids::{EntryId, Epoch, LedgerIndex};
+use crate::entry::Entry;
+
+/// The number of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Number(u32);
+
+/// Stands for no entry, no claim, or an entry that is not here.
+const NONE: u32 = u32::MAX;
+/// Stands for no leaf.
+const NO_LEAF: u64 = u64::MAX;
+
+/// The entries.
+#[derive(Debug, Default)]
+pub(super) struct OwnEntries {
+    ids: Vec<EntryId>,
+    rows: Vec<Row>,
+    parents: Vec<u32>,
+    claims: Vec<Claim>,
+    /// Whether the agency has shown the leaf of each claim to be the entry.
+    is_shown: Vec<bool>,
+    /// From the id to the number. Never iterated, so its order cannot be seen.
+    table: HashTable<u32>,
+    hasher: RandomState,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    /// The leaf in the own ledger.
+    leaf: LedgerIndex,
+    /// The leaf in the agency's ledger, as far as the agency has shown it.
+    shown_at: u64,
+    /// Where its parents begin. They end where those of the next entry begin.
+    parents: u32,
+    /// The first entry of its complaint.
+    root: u32,
+    /// The newest claim.
+    claim: u32,
+    kind: Kind,
+}
+
+/// The properties of an entry that an audit needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kind {
+    /// Whether it belongs to a complaint.
+    pub(super) is_of_complaint: bool,
+    /// Whether the audited agency wrote it, under a key that is not revoked.
+    pub(super) is_authored: bool,
+    /// Whether it was signed under a revoked key, so that it proves nothing.
+    pub(super) is_disputed: bool,
+}
+
+/// A leaf that the agency named for an entry in a receipt.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Claim {
+    /// The epoch of the agency's ledger.
+    pub(super) epoch: Epoch,
+    /// The leaf.
+    pub(super) index: LedgerIndex,
+    /// The first receipt that names it.
+    pub(super) receipt: ReceiptRef,
+    /// The claim before, about the same entry.
+    older: u32,
+}
+
+impl OwnEntries {
+    /// Makes room for this many more entries.
+    pub(super) fn reserve(&mut self, entries: usize) {
+        self.ids.reserve_exact(entries);
+        self.rows.reserve_exact(entries);
+        self.parents.reserve_exact(entries);
+        let Self { table, ids, hasher, .. } = self;
+        table.reserve(entries, |number| hasher.hash_one(ids[*number as usize]));
+    }
+
+    /// Adds an entry, which is the leaf `leaf` of the own ledger. The same entry again is not added.
+    pub(super) fn add(&mut self, entry: &Entry, leaf: LedgerIndex, kind: Kind) -> Number {
+        if let Some(number) = self.number(&entry.id) {
+            return number;
+        }
+        let number = u32::try_from(self.ids.len()).expect("the entries of a ledger that fit into memory");
+        let first_parent = u32::try_from(self.parents.len()).expect("32 parents of each entry at most");
+        let mut root = NONE;
+        for parent in &entry.parents {
+            let parent = self.number(parent).map_or(NONE, |parent| parent.0);
+            if root == NONE && parent != NONE {
+                root = self.rows[parent as usize].root;
+            }
+            self.parents.push(parent);
+        }
+        let root = if root == NONE { number } else { root };
+        self.rows.push(Row { leaf, shown_at: NO_LEAF, parents: first_parent, root, claim: NONE, kind });
+        self.ids.push(entry.id);
+        let Self { table, ids, hasher, .. } = self;
+        table.insert_unique(hasher.hash_one(entry.id), number, |number| hasher.hash_one(ids[*number as usize]));
+        Number(number)
+    }
+
+    /// The number of an entry; `None` if it is not here.
+    pub(super) fn number(&self, id: &EntryId) -> Option<Number> {
+        let found = self.table.find(self.hasher.hash_one(id), |number| self.ids[*number as usize] == *id);
+        found.copied().map(Number)
+    }
+
+    /// The id of an entry.
+    pub(super) fn id(&self, number: Number) -> EntryId {
+        self.ids[number.0 as usize]
+    }
+
+    /// The leaf of an entry in the own ledger.
+    pub(super) fn leaf(&self, number: Number) -> LedgerIndex {
+        self.row(number).leaf
+    }
+
+    /// The properties of an entry.
+    pub(super) fn kind(&self, number: Number) -> Kind {
+        self.row(number).kind
+    }
+
+    /// The leaf that the agency has shown to be this entry.
+    pub(super) fn shown_at(&self, number: Number) -> Option<LedgerIndex> {
+        Some(self.row(number).shown_at).filter(|index| *index != NO_LEAF).map(LedgerIndex)
+    }
+
+    /// Notes that the agency has shown this leaf of this epoch to be an entry. Returns `false` if the entry is not here.
+    pub(super) fn show(&mut self, id: &EntryId, epoch: Epoch, index: LedgerIndex) -> bool {
+        let Some(number) = self.number(id) else { return false };
+        let row = &mut self.rows[number.0 as usize];
+        row.shown_at = row.shown_at.min(index.0);
+        let mut next = row.claim;
+        while let Some(claim) = self.claims.get(next as usize) {
+            if (claim.epoch, claim.index) == (epoch, index) {
+                self.is_shown[next as usize] = true;
+            }
+            next = claim.older;
+        }
+        true
+    }
+
+    /// The leaves of this epoch that the agency named for entries and has not shown to be these entries.
+    pub(super) fn unshown_claims(&self, epoch: Epoch) -> impl Iterator<Item = LedgerIndex> {
+        let claims = self.claims.iter().zip(&self.is_shown);
+        claims.filter(move |(claim, is_shown)| claim.epoch == epoch && !**is_shown).map(|(claim, _)| claim.index)
+    }
+
+    /// Number of parents of an entry, those that are not here included.
+    pub(super) fn parent_count(&self, number: Number) -> usize {
+        self.parent_numbers(number).len()
+    }
+
+    /// The parents of an entry that are here.
+    pub(super) fn parents(&self, number: Number) -> impl Iterator<Item = Number> + '_ {
+        self.parent_numbers(number).iter().filter(|parent| **parent != NONE).copied().map(Number)
+    }
+
+    /// The ancestors of an entry that are here, in the order of the own ledger: parents before children.
+    pub(super) fn ancestors(&self, number: Number) -> Vec<Number> {
+        let mut found: Vec<Number> = Vec::new();
+        let mut seen = std::collections::HashSet::new();
+        let mut next: Vec<Number> = self.parents(number).collect();
+        while let Some(ancestor) = next.pop() {
+            if seen.insert(ancestor.0) {
+                found.push(ancestor);
+                next.extend(self.parents(ancestor));
+            }
+        }
+        found.sort_unstable();
+        found
+    }
+
+    /// The leaves that the agency named for an entry, newest first.
+    pub(super) fn claims(&self, number: Number) -> impl Iterator<Item = &Claim> {
+        let claim = |index: u32| self.claims.get(index as usize);
+        std::iter::successors(claim(self.row(number).claim), move |newer| claim(newer.older))
+    }
+
+    /// Notes that a receipt names this leaf for an entry. The first receipt that names the leaf counts.
+    pub(super) fn claim(&mut self, number: Number, epoch: Epoch, index: LedgerIndex, receipt: ReceiptRef) {
+        if self.claims(number).any(|known| (known.epoch, known.index) == (epoch, index)) {
+            return;
+        }
+        let row = &mut self.rows[number.0 as usize];
+        let newest = u32::try_from(self.claims.len()).expect("the receipts of a ledger that fit into memory");
+        self.claims.push(Claim { epoch, index, receipt, older: row.claim });
+        self.is_shown.push(false);
+        row.claim = newest;
+    }
+
+    /// All entries, in the order of the own ledger.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = Number> + use<> {
+        let count = u32::try_from(self.ids.len()).expect("each entry has a number");
+        (0..count).map(Number)
+    }
+
+    /// The entries of complaints, those of one complaint next to each other and in the order of the own ledger.
+    pub(super) fn by_complaint(&self) -> Vec<Number> {
+        let mut sorted: Vec<Number> = self.numbers().filter(|number| self.row(*number).kind.is_of_complaint).collect();
+        sorted.sort_unstable_by_key(|number| (self.row(*number).root, *number));
+        sorted
+    }
+
+    /// Whether two entries belong to the same complaint.
+    pub(super) fn is_same_complaint(&self, one: Number, other: Number) -> bool {
+        self.row(one).root == self.row(other).root
+    }
+
+    fn row(&self, number: Number) -> &Row {
+        &self.rows[number.0 as usize]
+    }
+
+    fn parent_numbers(&self, number: Number) -> &[u32] {
+        let end = self.rows.get(number.0 as usize + 1).map_or(self.parents.len(), |next| next.parents as usize);
+        &self.parents[self.row(number).parents as usize..end]
+    }
+}
