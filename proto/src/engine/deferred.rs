@@ -45,6 +45,8 @@ struct Item {
     parents: Vec<EntryId>,
     author: String,
     bytes: usize,
+    /// Whether it waits for a parent by the newest judgement.
+    lacks_parent: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -132,7 +134,8 @@ impl DeferredItems {
         held.items += 1;
         held.bytes += bytes;
         *self.by_author.entry((header.peer.clone(), author.clone())).or_default() += 1;
-        self.items.insert(header.item, Item { header, batch, parents, author, bytes });
+        let lacks_parent = header.code == DeferralCode::MissingParent.number();
+        self.items.insert(header.item, Item { header, batch, parents, author, bytes, lacks_parent });
     }
 
     /// Takes an item out, because it is not deferred any more.
@@ -162,6 +165,13 @@ impl DeferredItems {
         children.into_iter().for_each(|key| self.unblock(key));
     }
 
+    /// Notes why an item that was judged again stays deferred. The reason may be another one than at first.
+    pub fn stays(&mut self, key: &ItemKey, code: DeferralCode) {
+        if let Some(item) = self.items.get_mut(key) {
+            item.lacks_parent = code == DeferralCode::MissingParent;
+        }
+    }
+
     /// Notes that an item of an author may be admitted, except that there is no room for it now.
     pub fn put_off(&mut self, author: &AgencyId, key: ItemKey) {
         self.put_off.entry(author.clone()).or_default().insert(key);
@@ -178,8 +188,8 @@ impl DeferredItems {
 
     /// Unblocks all items that do not lack a parent, because time has passed or a charter came.
     pub fn time_passed(&mut self) {
-        let waits = |item: &Item| item.header.code != DeferralCode::MissingParent.number();
-        let keys: Vec<ItemKey> = self.items.iter().filter(|(_, item)| waits(item)).map(|(key, _)| *key).collect();
+        let keys: Vec<ItemKey> =
+            self.items.iter().filter(|(_, item)| !item.lacks_parent).map(|(key, _)| *key).collect();
         keys.into_iter().for_each(|key| self.unblock(key));
     }
 
@@ -261,6 +271,13 @@ mod tests {
         items.remove(&for_time);
         items.arrived(&parent);
         assert_eq!(items.next_ready(APPLIED), Some(for_parent));
+        // Its parent is here, and its clock is still ahead.
+        items.stays(&for_parent, DeferralCode::ClockAhead);
+        items.time_passed();
+        assert_eq!(items.next_ready(APPLIED), Some(for_parent));
+        items.stays(&for_parent, DeferralCode::MissingParent);
+        items.time_passed();
+        assert!(!items.is_ready(APPLIED));
         items.remove(&for_parent);
         items.arrived(&parent);
         assert!(items.is_empty() && !items.is_ready(APPLIED));

@@ -107,7 +107,10 @@ impl Engine {
         let Some(peer) = self.deferred.header(&key).map(|header| header.peer.clone()) else { return Ok(None) };
         let stays_deferred = match &received {
             // A copy that turns out to be unsigned is dropped.
-            Received::Deferred { code, .. } => *code != DeferralCode::Unsigned,
+            Received::Deferred { code, .. } => {
+                self.deferred.stays(&key, *code);
+                *code != DeferralCode::Unsigned
+            }
             Received::Authentic(authentic) => {
                 let facts = self.gather_item(authentic, view)?;
                 let Authentic { entry, item } = &**authentic;
@@ -115,7 +118,11 @@ impl Engine {
                     Some(_) => !self.puts_contents_off(entry, &facts, &item.content, now),
                     None => !self.is_over_share(entry, &item.content, now),
                 };
-                let is_judged = facts.leaf.is_some() || !matches!(self.judge(entry, now), Verdict::Defer { .. });
+                let verdict = if facts.leaf.is_some() { None } else { Some(self.judge(entry, now)) };
+                if let Some(Verdict::Defer { code, .. }) = &verdict {
+                    self.deferred.stays(&key, *code);
+                }
+                let is_judged = !matches!(verdict, Some(Verdict::Defer { .. }));
                 if is_judged && !has_room {
                     self.deferred.put_off(&entry.author, key);
                 }
