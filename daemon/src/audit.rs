@@ -6,11 +6,13 @@
 //! records.rs         the own ledger and store, as an audit reads them
 //! folder.rs          the node's evidence: signs, keeps, lists and exports it
 //! evidence_files.rs  the names of evidence files, and how many there may be
+//! resume_files.rs    the points from which the next audits go on
 //! schedule.rs        audits without an operator
 //! ```
 //!
 //! Invariants:
-//! - an audit reads: it writes nothing but evidence files, and sends nothing but questions;
+//! - an audit reads: it writes nothing but evidence files and the point from which the next one goes on, and sends nothing but questions;
+//! - that point is kept after the evidence;
 //! - a failure of this node or of the link accuses nobody, and a node that may not sign accuses nobody;
 //! - memory and the number of questions are bounded by the own ledger and by the tree that the agency shows.
 
@@ -18,6 +20,7 @@ mod checkpoints;
 mod evidence_files;
 mod folder;
 mod records;
+mod resume_files;
 mod schedule;
 mod witness;
 
@@ -28,7 +31,10 @@ pub use schedule::{keep_auditing, schedule_file};
 pub use sinergi_proto::transparency::audit::{Audited, Progress, Scope};
 pub use witness::keep_witnessing;
 
+use std::path::Path;
+
 use sinergi_proto::base::ids::AgencyId;
+use sinergi_proto::transparency::audit::resume::Resume;
 use sinergi_proto::transparency::audit::{Audit, NoAnswer};
 use sinergi_proto::transparency::rollback_guard::GuardState;
 
@@ -39,6 +45,7 @@ use crate::storage::charters::CharterStore;
 use crate::storage::complaint_loader::OwnDataError;
 use crate::storage::outbox::Outbox;
 use records::OwnRecords;
+use resume_files::ResumeFiles;
 
 /// An audit was not possible, or was not finished.
 #[derive(Debug, thiserror::Error)]
@@ -71,12 +78,32 @@ pub struct Auditor {
     charter_store: CharterStore,
     guard: GuardService,
     records: OwnRecords,
+    resume_files: ResumeFiles,
+}
+
+/// Where an audit begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// Where the audit before ended.
+    AfterLast,
+    /// At the start of the ledger.
+    AtStart,
 }
 
 impl Auditor {
-    /// The auditor of this agency. `guard` says whether this node may accuse anybody.
-    pub fn new(own: AgencyId, peers: Peers, outbox: Outbox, charter_store: CharterStore, guard: GuardService) -> Self {
-        Self { own, peers, records: OwnRecords::new(outbox, charter_store.clone()), charter_store, guard }
+    /// The auditor of this agency, with its data folder. `guard` says whether this node may accuse anybody.
+    pub fn new(
+        own: AgencyId,
+        data: &Path,
+        peers: Peers,
+        outbox: Outbox,
+        charter_store: CharterStore,
+        guard: GuardService,
+    ) -> Self {
+        let (reader, charter) = (outbox.reader(), charter_store.newest().name());
+        let resume_files = ResumeFiles::open(data, &charter, reader.epoch(), reader.end());
+        let records = OwnRecords::new(outbox, charter_store.clone());
+        Self { own, peers, records, resume_files, charter_store, guard }
     }
 
     /// Waits until the rollback guard has settled, and checks that this node may accuse anybody. A node whose ledger was set back lacks what others
@@ -93,7 +120,8 @@ impl Auditor {
         }
     }
 
-    /// Audits one agency. `progress` is called after each question; it returns whether the caller still waits.
+    /// Audits one agency. An audit with a scope begins at the start. `progress` is called after each question; it returns whether the caller still
+    /// waits.
     ///
     /// # Errors
     /// The agency cannot be asked, this node may not accuse anybody, or its own data cannot be read.
@@ -101,27 +129,52 @@ impl Auditor {
         &self,
         agency: &AgencyId,
         scope: &Scope,
+        begin: Begin,
         mut progress: impl FnMut(Progress) -> bool,
     ) -> Result<Audited, AuditError> {
         if self.peers.get(agency).is_none() {
             return Err(AuditError::NotAsked(Unanswered::NotAdjacent(agency.clone())));
         }
+        let goes_on = begin == Begin::AfterLast && *scope == Scope::default();
+        let resume = if goes_on { self.resume_files.load(agency) } else { None };
+        if let Some(audit) = self.asked(agency, scope, resume, &mut progress).await? {
+            return self.concluded(audit).await;
+        }
+        let anew = self.asked(agency, scope, None, &mut progress).await?;
+        self.concluded(anew.expect("an audit from the start does not begin anew")).await
+    }
+
+    /// Keeps the point from which the next audit goes on. Call it when the findings are kept.
+    pub async fn keep_resume(&self, audited: &Audited) {
+        let (files, agency, resume) = (self.resume_files.clone(), audited.agency.clone(), audited.resume.clone());
+        let Some(resume) = resume else { return };
+        if let Err(error) = tokio::task::spawn_blocking(move || files.keep(&agency, &resume)).await {
+            tracing::error!(%error, "a file was not written; this is a defect of the program, please report it");
+        }
+    }
+
+    /// Asks all questions of an audit. `None` if the audit must begin anew.
+    async fn asked(
+        &self,
+        agency: &AgencyId,
+        scope: &Scope,
+        resume: Option<Resume>,
+        progress: &mut impl FnMut(Progress) -> bool,
+    ) -> Result<Option<Audit>, AuditError> {
         self.may_accuse().await?;
         let holdings = {
             let (records, own, agency, scope) = (self.records.clone(), self.own.clone(), agency.clone(), scope.clone());
-            tokio::task::spawn_blocking(move || records.of(&own, &agency, &scope)).await??
+            tokio::task::spawn_blocking(move || records.of(&own, &agency, &scope, resume)).await??
         };
         let mut audit = Audit::new(holdings, now_millis());
         while let Some(question) = audit.question() {
             match self.peers.ask(agency, question).await {
                 Ok(proof) => {
-                    let charters = self.charter_store.charters();
+                    let (records, charters) = (self.records.clone(), self.charter_store.charters());
                     // An answer may hold the hashes of 65,536 leaves.
-                    let taken = tokio::task::spawn_blocking(move || {
-                        audit.answer(proof, &charters);
-                        audit
-                    });
-                    audit = taken.await?;
+                    let taken =
+                        tokio::task::spawn_blocking(move || audit.answer(proof, &charters, &records).map(|()| audit));
+                    audit = taken.await??;
                 }
                 Err(problem) => match NoAnswer::from(&problem) {
                     NoAnswer::Own(_) if audit.has_no_answer() => return Err(AuditError::NotAsked(problem)),
@@ -132,6 +185,10 @@ impl Auditor {
                 return Err(AuditError::GivenUp);
             }
         }
+        Ok(Some(audit).filter(|audit| !audit.must_begin_anew()))
+    }
+
+    async fn concluded(&self, audit: Audit) -> Result<Audited, AuditError> {
         // The ledger may prove to be set back while others are asked.
         self.may_accuse().await?;
         let (records, charters) = (self.records.clone(), self.charter_store.charters());

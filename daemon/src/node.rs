@@ -111,6 +111,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     );
     let auditor = Auditor::new(
         config.agency.clone(),
+        &config.data,
         parts.peers.clone(),
         parts.outbox.clone(),
         parts.charter_store.clone(),

@@ -60,7 +60,7 @@ pub struct Entry {
 }
 
 /// A charter as an entry names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct CharterName {
     /// The version.
     pub version: u64,

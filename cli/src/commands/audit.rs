@@ -34,6 +34,10 @@ pub struct AuditArgs {
     /// Check only entries that this node wrote or received since then: RFC 3339, or a date
     #[arg(long, value_name = "TIME")]
     pub since: Option<Moment>,
+
+    /// Compare the whole ledgers, also the part that earlier audits have compared
+    #[arg(long)]
+    pub whole: bool,
 }
 
 /// Runs the command.
@@ -45,6 +49,7 @@ pub(crate) async fn run(args: AuditArgs, context: &Context) -> Result<(), Failur
         agencies: args.agencies.iter().map(ToString::to_string).collect(),
         complaint: args.complaint.map(|name| name.as_str().to_owned()).unwrap_or_default(),
         since: since.map_or(0, |time| when::milliseconds(time.timestamp())),
+        whole: args.whole,
     };
     let mut node = context.connect().await?;
     let answer = node.api.audit(request).await;
@@ -110,6 +115,13 @@ fn page(output: &Output, audits: &[Audited]) -> String {
         ]);
     }
     let mut parts = vec![rendered(&table)];
+    for audit in audits.iter().filter(|audit| audit.checked_before > 0) {
+        let (agency, before) = (safe::line(&audit.agency), audit.checked_before);
+        let said = format!(
+            "Earlier audits found nothing in the first {before} leaves of {agency}. `sinergi audit {agency} --whole` compares them again."
+        );
+        parts.push(output.wrapped(&said, ""));
+    }
     let is_known = |audit: &&Audited| audit.lost > 0 || audit.of_earlier_epochs > 0 && audit.unfinished.is_none();
     for audit in audits.iter().filter(is_known) {
         parts.push(output.wrapped(&of_earlier_epochs(audit), ""));
@@ -172,6 +184,19 @@ omitted by kota-bandung (proven)
         assert_eq!(page(&output, &audits), expected);
         let failure = verdict(&audits).expect_err("a finding");
         assert_eq!(failure.exit(), crate::failure::Exit::Findings);
+    }
+
+    #[test]
+    fn an_audit_that_went_on_from_an_earlier_one_says_so() {
+        let output = Output::fixed("2026-03-01T12:00:00Z".parse().expect("a time"));
+        let audits = [Audited { checked_before: 28, ..audited(vec![]) }];
+        let expected = "\
+AGENCY        LEAVES  CHECKED  RESULT
+kota-bandung  40      12       nothing found
+
+Earlier audits found nothing in the first 28 leaves of kota-bandung. `sinergi
+audit kota-bandung --whole` compares them again.";
+        assert_eq!(page(&output, &audits), expected);
     }
 
     #[test]

@@ -16,8 +16,10 @@ pub struct Audited {
     pub problem: Option<String>,
     /// The number of leaves of the ledger that it showed.
     pub size: Option<u64>,
-    /// The number of leaves that it proved.
+    /// The number of leaves that were compared or proved.
     pub checked: u64,
+    /// The number of leaves before them that earlier audits compared.
+    pub checked_before: u64,
     /// The number of entries that it acknowledged in earlier epochs only.
     pub of_earlier_epochs: u64,
     /// The number of those that its present ledger does not hold.
@@ -70,6 +72,7 @@ impl Audited {
             problem: present(result.problem),
             size: Some(result.size).filter(|size| *size > 0),
             checked: result.checked,
+            checked_before: result.checked_before,
             of_earlier_epochs: result.of_earlier_epochs,
             lost: result.lost,
             lost_entries: result.lost_entries.into_iter().map(Into::into).collect(),

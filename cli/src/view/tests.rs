@@ -271,6 +271,7 @@ fn documents() -> String {
         problem: text("problem"),
         size: 4,
         checked: 5,
+        checked_before: 20,
         of_earlier_epochs: 6,
         lost: 7,
         lost_entries: vec![operator_api::LostEntry { entry: text("entry"), complaint: text("complaint") }],

@@ -8,6 +8,7 @@ use sinergi_proto::base::ids::{AgencyId, ComplaintId, LedgerIndex};
 use sinergi_proto::engine::PeerCursor;
 use sinergi_proto::entry::Entry;
 use sinergi_proto::transparency::audit::holdings::{Assignment, Holdings};
+use sinergi_proto::transparency::audit::resume::{RecordsUpTo, Resume};
 use sinergi_proto::transparency::audit::{HeldCase, ReceiptRef, Records, Scope};
 
 use crate::base::time::now_millis;
@@ -16,6 +17,9 @@ use crate::storage::complaint_loader::{self, OwnDataError, ParsedLeaf};
 use crate::storage::ledger::{Position, Record, RecordKind};
 use crate::storage::outbox::Outbox;
 use crate::storage::record_codec::Header;
+
+/// Most receipts that are read to find the one for a leaf, of each order: it is the first one after the leaf, unless the item was sent again.
+const RECEIPTS_OF_LEAF: usize = 4;
 
 /// This node's own records.
 #[derive(Clone)]
@@ -29,24 +33,48 @@ impl OwnRecords {
         Self { outbox, charter_store }
     }
 
-    /// Everything that this node, `own`, has from an agency and that an audit compares with the agency's ledger.
+    /// Everything that this node, `own`, has from an agency and that an audit compares with the agency's ledger. With `resume`, as much of it as is new
+    /// since then, if the audit may go on from there.
     ///
     /// # Errors
     /// The own ledger cannot be read.
-    pub(super) fn of(&self, own: &AgencyId, agency: &AgencyId, scope: &Scope) -> Result<Holdings, OwnDataError> {
-        let assignment = Assignment {
-            auditor: own.clone(),
-            agency: agency.clone(),
-            scope: scope.clone(),
-            // Read before the records: so every entry before the cursor is among them.
-            received: self.outbox.store().cursor(PeerCursor::Received, agency)?,
-            now: now_millis(),
+    pub(super) fn of(
+        &self,
+        own: &AgencyId,
+        agency: &AgencyId,
+        scope: &Scope,
+        resume: Option<Resume>,
+    ) -> Result<Holdings, OwnDataError> {
+        let (reader, charters) = (self.outbox.reader(), self.charter_store.charters());
+        // Read before the records: so every entry before the cursor is among them.
+        let received = self.outbox.store().cursor(PeerCursor::Received, agency)?;
+        let end = reader.end();
+        let records = RecordsUpTo { epoch: reader.epoch(), leaves: reader.size(), end: end.to_bits() };
+        let (auditor, agency, scope) = (own.clone(), agency.clone(), scope.clone());
+        let assignment = Assignment { auditor, agency, scope, received, now: now_millis(), records };
+        let resume = resume.filter(|resume| resume.fits(&charters.newest().name(), reader.epoch(), end.to_bits()));
+        let begin = resume.as_ref().and_then(|resume| Position::from_bits(resume.records.end));
+        let mut holdings = match resume.filter(|_| begin.is_some()) {
+            Some(resume) => {
+                let carried: Vec<LedgerIndex> = resume.carried().collect();
+                let mut holdings = Holdings::resumed(assignment, &charters, resume);
+                for leaf in carried {
+                    self.add(&mut holdings, reader.leaf(leaf)?)?;
+                }
+                holdings
+            }
+            None => {
+                let mut holdings = Holdings::new(assignment, &charters);
+                holdings.reserve(usize::try_from(records.leaves).unwrap_or_default());
+                holdings
+            }
         };
-        let mut holdings = Holdings::new(assignment, &self.charter_store.charters());
-        let reader = self.outbox.reader();
-        holdings.reserve(usize::try_from(reader.size()).unwrap_or_default());
-        for record in reader.records_from(reader.start()) {
-            self.add(&mut holdings, record?)?;
+        for record in reader.records_from(begin.unwrap_or(reader.start())) {
+            let record = record?;
+            if record.position >= end {
+                break;
+            }
+            self.add(&mut holdings, record)?;
         }
         Ok(holdings)
     }
@@ -62,6 +90,7 @@ impl OwnRecords {
                 let index = record.leaf().unwrap_or_default();
                 let entry = Entry::parse_bare(Bytes::from(record.body), None, self.outbox.federation())
                     .map_err(|source| OwnDataError::Entry { index, source })?;
+                holdings.add_past(self, &entry)?;
                 holdings.add_entry(&entry, index, header.at, &header.routes);
             }
             Header::Receipt(header) => {
@@ -93,6 +122,38 @@ impl Records for OwnRecords {
     fn held_by(&self, agency: &AgencyId) -> Result<Vec<ComplaintId>, OwnDataError> {
         let held = self.outbox.store().held_by(agency)?;
         Ok(held.into_iter().map(|(complaint, _)| complaint).collect())
+    }
+
+    fn has(&self, entry: &Entry) -> Result<bool, OwnDataError> {
+        let store = self.outbox.store();
+        let found = match &entry.complaint {
+            Some(complaint) => store.leaf_of(complaint, entry.clock, &entry.id)?,
+            None => store.node_entry(entry.clock, &entry.id)?,
+        };
+        let Some(leaf) = found.filter(|leaf| leaf.0 < self.outbox.reader().size()) else { return Ok(false) };
+        Ok(self.outbox.reader().leaf_hashes(&[leaf])?.first().is_some_and(|hash| hash.0 == entry.id.0))
+    }
+
+    fn entries_before(
+        &self,
+        complaint: &ComplaintId,
+        leaf: LedgerIndex,
+    ) -> Result<Vec<(LedgerIndex, Entry)>, OwnDataError> {
+        let timeline = self.outbox.store().timeline(complaint)?;
+        let mut leaves: Vec<LedgerIndex> =
+            timeline.into_iter().map(|placed| placed.leaf).filter(|placed| *placed < leaf).collect();
+        leaves.sort_unstable();
+        let parsed =
+            |leaf| Ok((leaf, ParsedLeaf::parse(self.outbox.reader().leaf(leaf)?, self.outbox.federation())?.entry));
+        leaves.into_iter().map(parsed).collect()
+    }
+
+    fn receipts_for(&self, agency: &AgencyId, leaf: LedgerIndex) -> Result<Vec<(ReceiptRef, Vec<u8>)>, OwnDataError> {
+        let (store, reader) = (self.outbox.store(), self.outbox.reader());
+        let mut found = store.receipts_of_leaf(agency, leaf, RECEIPTS_OF_LEAF)?;
+        found.extend(store.receipts_after(agency, reader.epoch(), leaf, RECEIPTS_OF_LEAF)?);
+        let read = |position: Position| Ok((ReceiptRef(position.to_bits()), reader.record(position)?.body));
+        found.into_iter().map(read).collect()
     }
 
     fn case(&self, complaint: &ComplaintId) -> Result<Option<HeldCase>, OwnDataError> {

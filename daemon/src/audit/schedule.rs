@@ -4,7 +4,7 @@
 //! - one audit at a time; [`sinergi_proto::transparency::audit::schedule`] chooses the agency;
 //! - the time of each agency's last audit survives a restart;
 //! - an audit that takes longer than [`LONGEST`] is given up and counts as unfinished;
-//! - every audit checks everything again, so an entry that came late or was held back during the last audit is checked too;
+//! - every audit goes on from the last one; an entry that came late or was held back meanwhile is checked too;
 //! - an agency that did not answer is logged, and no evidence is kept: it proves nothing, and the next audit finds it again.
 
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use sinergi_proto::transparency::audit::schedule::Schedule;
 use sinergi_proto::transparency::evidence::Statement;
 use tokio_util::sync::CancellationToken;
 
-use super::{Audited, Auditor, EvidenceFolder, Scope};
+use super::{Audited, Auditor, Begin, EvidenceFolder, Scope};
 use crate::base::atomic_file;
 use crate::base::time::now_millis;
 
@@ -51,7 +51,7 @@ pub async fn keep_auditing(
         let scope = Scope::default();
         let audited = tokio::select! {
             () = stop.cancelled() => return,
-            audited = tokio::time::timeout(LONGEST, auditor.audit(&agency, &scope, |_| true)) => audited,
+            audited = tokio::time::timeout(LONGEST, auditor.audit(&agency, &scope, Begin::AfterLast, |_| true)) => audited,
         };
         let (is_whole, problem) = match &audited {
             Ok(Ok(audited)) => {
@@ -68,7 +68,8 @@ pub async fn keep_auditing(
             keep_schedule(&file, &schedule);
         }
         if let Ok(Ok(audited)) = audited {
-            keep_all(&evidence, audited).await;
+            keep_all(&evidence, &audited).await;
+            auditor.keep_resume(&audited).await;
         }
     }
 }
@@ -81,12 +82,12 @@ async fn wait(time: Duration, stop: &CancellationToken) -> bool {
     }
 }
 
-async fn keep_all(evidence: &EvidenceFolder, audited: Audited) {
-    let (size, checked, findings) = (audited.size.unwrap_or_default(), audited.checked, audited.findings.len());
-    tracing::info!(peer = %audited.agency, size, checked, findings, "audited");
+async fn keep_all(evidence: &EvidenceFolder, audited: &Audited) {
+    let (size, checked, findings) = (audited.size.unwrap_or_default(), audited.checked, audited.findings.clone());
+    tracing::info!(peer = %audited.agency, size, checked, findings = findings.len(), "audited");
     let evidence = evidence.clone();
     let kept = tokio::task::spawn_blocking(move || {
-        for (accusation, statement) in audited.findings.iter().filter(|(found, _)| Statement::is_worth_keeping(found)) {
+        for (accusation, statement) in findings.iter().filter(|(found, _)| Statement::is_worth_keeping(found)) {
             evidence.keep(accusation, statement);
         }
     });

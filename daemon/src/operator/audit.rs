@@ -9,7 +9,7 @@ use tonic::Status;
 
 use super::complaints::Complaints;
 use super::{ROWS_AHEAD, Rows};
-use crate::audit::{Audited, Auditor, EvidenceFile, EvidenceFolder, FolderError, Progress, Scope};
+use crate::audit::{Audited, Auditor, Begin, EvidenceFile, EvidenceFolder, FolderError, Progress, Scope};
 use tokio_util::sync::CancellationToken;
 
 /// Most lost entries that the result of an audit lists.
@@ -43,6 +43,7 @@ impl Audits {
             name => Some(self.named(name.to_owned()).await?),
         };
         let scope = Scope { complaint, since: request.since };
+        let begin = if request.whole { Begin::AtStart } else { Begin::AfterLast };
         self.auditor.may_accuse().await.map_err(|error| Status::failed_precondition(error.to_string()))?;
         let (events, rows) = mpsc::channel(ROWS_AHEAD);
         let (auditor, evidence) = (self.auditor.clone(), self.evidence.clone());
@@ -60,8 +61,12 @@ impl Audits {
                         Err(mpsc::error::TrySendError::Closed(_))
                     )
                 };
-                let result = match auditor.audit(&agency, &scope, progress).await {
-                    Ok(audited) => keep_findings(&evidence, audited).await,
+                let result = match auditor.audit(&agency, &scope, begin, progress).await {
+                    Ok(audited) => {
+                        let result = keep_findings(&evidence, audited.clone()).await;
+                        auditor.keep_resume(&audited).await;
+                        result
+                    }
                     Err(error) => operator_api::AuditResult { problem: error.to_string(), ..Default::default() },
                 };
                 let event = Some(Event::Result(result));
@@ -120,6 +125,7 @@ async fn keep_findings(evidence: &EvidenceFolder, audited: Audited) -> operator_
             problem: String::new(),
             size: audited.size.unwrap_or_default(),
             checked: audited.checked,
+            checked_before: audited.checked_before,
             of_earlier_epochs: audited.of_earlier_epochs,
             lost: audited.lost.len() as u64,
             lost_entries: audited.lost.iter().take(LOST_LISTED).map(lost_entry).collect(),

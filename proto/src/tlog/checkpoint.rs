@@ -60,7 +60,7 @@ impl CheckpointSigner {
 }
 
 /// A verified checkpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Checkpoint {
     /// Epoch of the ledger.
     pub epoch: Epoch,

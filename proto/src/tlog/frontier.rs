@@ -37,6 +37,19 @@ impl Frontier {
         Ok(frontier)
     }
 
+    /// The frontier of the tree of `size` leaves with these [peaks](Self::peaks). `None` if their number is wrong.
+    pub fn from_peaks(size: u64, peaks: &[[u8; 32]]) -> Option<Self> {
+        let mut rest = peaks.iter();
+        let frontier = Self::load(size, |_| rest.next().map(|peak| Hash(*peak)).ok_or(())).ok()?;
+        rest.next().is_none().then_some(frontier)
+    }
+
+    /// The roots of the complete subtrees side by side, smallest first: all that later leaves and roots need.
+    pub fn peaks(&self) -> Vec<[u8; 32]> {
+        let levels = (0..63u8).filter(|level| self.size >> level & 1 == 1);
+        levels.map(|level| self.edge.0[usize::from(level)].0).collect()
+    }
+
     /// Number of leaves.
     pub fn size(&self) -> u64 {
         self.size
@@ -85,6 +98,13 @@ mod tests {
             assert_eq!(frontier.root(), tlog_tiles::tree_hash(size, &all).expect("a root"));
             let node = |number: u64| Ok::<_, TreeError>(all.read_hashes(&[number])?[0]);
             assert_eq!(Frontier::load(size, node).expect("a frontier").root(), frontier.root());
+            let peaks = frontier.peaks();
+            let mut again = Frontier::from_peaks(size, &peaks).expect("as many peaks");
+            assert_eq!(again.root(), frontier.root());
+            let (leaf, mut grown) = (tlog_tiles::record_hash(b"later"), frontier.clone());
+            assert_eq!((again.push(leaf), again.root()), (grown.push(leaf), grown.root()));
+            assert!(Frontier::from_peaks(size, &peaks[1..]).is_none());
+            assert!(Frontier::from_peaks(size, &[peaks.as_slice(), &[[0; 32]]].concat()).is_none());
         }
     }
 }

@@ -15,8 +15,9 @@
 //!                  +------- answer, or unanswered <------------+
 //! ```
 //!
-//! An audit of a whole ledger reads the hashes of all leaves and computes the root itself. It asks for proofs only where something differs. An audit
-//! of one complaint asks for the proof of each leaf that the auditing node expects.
+//! An audit of a whole ledger reads the hashes of all leaves and computes the root itself. It asks for proofs only where something differs. The next
+//! one goes on from there ([`Resume`]) and looks only at what is new on both sides. An audit of one complaint asks for the proof of each leaf that the
+//! auditing node expects.
 //!
 //! | file | content |
 //! |---|---|
@@ -27,6 +28,7 @@
 //! | `comparison` | the hashes of the agency's leaves, compared with the holdings |
 //! | `lacking` | the agency's leaves that the auditing node does not have |
 //! | `plan` | the questions of one audit |
+//! | [`resume`] | the point from which the next audit goes on |
 //! | `concealed` | the agency's entries that leave out what it knew |
 //! | `suspicions` | everything that looks wrong becomes a suspicion |
 //! | [`consistency`] | the question of the watch: does the agency's tree begin with the trees that it signed before |
@@ -36,6 +38,7 @@
 //! - a leaf or a tree counts as shown only if it is proved under a checkpoint that the agency signed;
 //! - a suspicion is reported only if the [`Judge`] confirms it, so an honest agency is never accused;
 //! - every audit ends: each answer leads to the next question, and the first question without a usable answer ends the audit;
+//! - an audit that goes on from an earlier one finds what one from the start would find, or [begins anew](Audit::must_begin_anew);
 //! - a failure of the auditing node or of the link is never a finding against the agency;
 //! - the same holdings, answers and times give the same findings in the same order.
 
@@ -48,6 +51,7 @@ mod lacking;
 mod own_checkpoints;
 mod own_entries;
 mod plan;
+pub mod resume;
 pub mod schedule;
 mod shown;
 mod suspicions;
@@ -57,15 +61,19 @@ use std::fmt;
 
 use self::answer::NoProof;
 use self::comparison::Comparison;
+use self::concealed::Whereabouts;
 use self::holdings::Holdings;
 use self::lacking::Lacking;
+use self::own_entries::Number;
 use self::plan::{Plan, Step};
+use self::resume::Resume;
 use self::shown::Shown;
 use self::suspicions::Suspicions;
 use crate::base::ids::{AgencyId, ComplaintId, EntryId, LedgerIndex};
 use crate::charter::Charters;
 use crate::complaint::Complaint;
 use crate::entry::{Entry, open};
+use crate::tlog::frontier::Frontier;
 use crate::transparency::evidence::{Finding, Judge, Statement};
 use crate::wire::{self, accusation::Finding as Kind};
 
@@ -91,7 +99,7 @@ pub struct Progress {
 }
 
 /// The name of a stored receipt, chosen by the owner of the [`Records`] (a position in a file, an index).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct ReceiptRef(pub u64);
 
 /// A complaint with its entries, each after its parents.
@@ -127,6 +135,28 @@ pub trait Records {
     /// When they cannot be read.
     fn held_by(&self, agency: &AgencyId) -> Result<Vec<ComplaintId>, Self::Error>;
 
+    /// Whether the own ledger has an entry.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    fn has(&self, entry: &Entry) -> Result<bool, Self::Error>;
+
+    /// The entries of a complaint that are in the own ledger before a leaf, in their order, each with its leaf.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn entries_before(
+        &self,
+        complaint: &ComplaintId,
+        leaf: LedgerIndex,
+    ) -> Result<Vec<(LedgerIndex, Entry)>, Self::Error>;
+
+    /// Receipts of an agency for a leaf of the own ledger, as serialised `Ack`s. Some may be for other leaves.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn receipts_for(&self, agency: &AgencyId, leaf: LedgerIndex) -> Result<Vec<(ReceiptRef, Vec<u8>)>, Self::Error>;
+
     /// A complaint of [`Records::held_by`]; `None` if it is gone by now.
     ///
     /// # Errors
@@ -160,14 +190,18 @@ pub struct Audited {
     pub size: Option<u64>,
     /// The reason why the questions ended early. `None` if every question was answered.
     pub no_answer: Option<NoAnswer>,
-    /// Number of leaves that it proved to be in its ledger.
+    /// Number of leaves that this audit compared or that it proved to be in its ledger.
     pub checked: u64,
+    /// Number of leaves before them that an earlier audit compared.
+    pub checked_before: u64,
     /// Number of entries that it acknowledged in earlier epochs of its ledger. Its present tree says nothing about them.
     pub of_earlier_epochs: u64,
     /// Those of them that its present ledger does not hold, each with its complaint. An agency that has lost its ledger still owes what it acknowledged.
     pub lost: Vec<(EntryId, ComplaintId)>,
     /// The findings, proven ones first: each accusation with the judge's statement.
     pub findings: Vec<(wire::Accusation, Statement)>,
+    /// The point from which the next audit goes on, as soon as the findings are kept. `None`: from the same point as this one.
+    pub resume: Option<Resume>,
 }
 
 /// A running audit.
@@ -183,6 +217,7 @@ pub struct Audit {
     asked_at: u64,
     /// The reason if a question was not answered.
     no_answer: Option<NoAnswer>,
+    must_begin_anew: bool,
 }
 
 impl Audit {
@@ -191,7 +226,8 @@ impl Audit {
         holdings.sort();
         let (shown, comparison, lacking) = (Shown::default(), Comparison::default(), Lacking::default());
         let (plan, step) = (Plan::default(), Step::Tree);
-        Self { holdings, shown, comparison, lacking, plan, step, asked_at: now, no_answer: None }
+        let (no_answer, must_begin_anew) = (None, false);
+        Self { holdings, shown, comparison, lacking, plan, step, asked_at: now, no_answer, must_begin_anew }
     }
 
     /// The next question to the agency. `None` if there is nothing more to ask; then [`Audit::conclude`].
@@ -199,7 +235,9 @@ impl Audit {
         let mut prove = match self.step {
             Step::Hashes => {
                 let (first_hash, end) = (self.comparison.compared(), self.comparison.end_of_next(self.plan.size));
-                wire::Prove { first_hash, hash_count: end - first_hash, sizes: vec![end], ..Default::default() }
+                // The tree must begin with the leaves that an earlier audit has compared.
+                let sizes = if self.is_going_on() { vec![end, first_hash] } else { vec![end] };
+                wire::Prove { first_hash, hash_count: end - first_hash, sizes, ..Default::default() }
             }
             Step::Lacking => {
                 let leaves = self.lacking.to_ask.iter().take(plan::LEAVES).copied().collect();
@@ -213,9 +251,19 @@ impl Audit {
     }
 
     /// Takes the agency's answer to [`Audit::question`]. `charters` are the ones trusted now.
-    pub fn answer(&mut self, proof: wire::Proof, charters: &Charters) {
-        let Some(question) = self.question() else { return };
-        match self.taken(&question, proof, charters) {
+    ///
+    /// # Errors
+    /// When the own records cannot be read.
+    pub fn answer<R: Records>(&mut self, proof: wire::Proof, charters: &Charters, records: &R) -> Result<(), R::Error> {
+        let Some(question) = self.question() else { return Ok(()) };
+        let mut failure = None;
+        let is_here = |entry: &Entry| {
+            records.has(entry).unwrap_or_else(|error| {
+                failure = Some(error);
+                true
+            })
+        };
+        match self.taken(&question, proof, charters, is_here) {
             Ok(step) => self.step = step,
             // What was shown of the epoch before still counts.
             Err(NoProof::NewEpoch(epoch)) => {
@@ -224,6 +272,13 @@ impl Audit {
             }
             Err(problem) => self.unanswered(NoAnswer::Peer(problem.to_string())),
         }
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Whether the agency's ledger is not the one that an earlier audit compared, or too much came late. Then drop this audit, and begin one at the
+    /// start.
+    pub fn must_begin_anew(&self) -> bool {
+        self.must_begin_anew
     }
 
     /// Ends the questions because one has no answer. Earlier answers still count.
@@ -241,7 +296,10 @@ impl Audit {
 
     /// The progress of the audit.
     pub fn progress(&self) -> Progress {
-        let total = if self.plan.compares { self.plan.size } else { self.plan.leaves.len() as u64 };
+        let total = match self.plan.compares {
+            true => self.plan.size.saturating_sub(self.plan.resumed_at),
+            false => self.plan.leaves.len() as u64,
+        };
         Progress { checked: self.checked().min(total), total }
     }
 
@@ -255,61 +313,90 @@ impl Audit {
     /// When the own records cannot be read.
     pub fn conclude<R: Records>(self, records: &R, charters: &Charters, now: u64) -> Result<Audited, R::Error> {
         let is_unreached = self.has_no_answer() && matches!(self.no_answer, Some(NoAnswer::Own(_)));
-        let checked = self.checked();
-        let Self { holdings, shown, lacking, plan, asked_at, no_answer, .. } = self;
+        let (checked, is_compared) = (self.checked(), self.comparison.compared() == self.plan.size);
+        let Self { holdings, shown, comparison, lacking, plan, asked_at, no_answer, .. } = self;
         let mut suspicions: Vec<Kind> = Vec::new();
         if let Some(NoAnswer::Peer(answer)) = &no_answer {
             suspicions.push(Kind::Unresponsive(wire::Unresponsive { asked_at, answer: answer.clone() }));
         }
         if !is_unreached {
-            let compared = Suspicions { holdings: &holdings, shown: &shown, lacking: &lacking, records, charters };
-            suspicions.extend(compared.all()?);
+            let (holdings, shown, lacking, plan) = (&holdings, &shown, &lacking, &plan);
+            suspicions.extend(Suspicions { holdings, shown, lacking, plan, records, charters }.all()?);
         }
-        let epoch = shown.epoch();
-        let outside = epoch.map(|epoch| holdings.acknowledged_outside(epoch).collect::<Vec<_>>()).unwrap_or_default();
-        let is_lost = |number: &&_| match plan.compares {
-            true => checked == plan.size && holdings.entries.shown_at(**number).is_none(),
-            false => shown.named.get(&holdings.entries.id(**number)) == Some(&None),
+        let outside: Vec<_> =
+            shown.epoch().map(|epoch| holdings.acknowledged_outside(epoch).collect()).unwrap_or_default();
+        let is_lost = |number: &Number| match plan.whereabouts(&holdings, *number) {
+            Whereabouts::Leaf(_) => false,
+            Whereabouts::Nowhere if plan.compares => is_compared,
+            Whereabouts::Nowhere | Whereabouts::Unknown => {
+                shown.named.get(&holdings.entries.id(*number)) == Some(&None)
+            }
         };
-        let mut lost = Vec::new();
-        for number in outside.iter().filter(is_lost) {
+        let (lost, held_again): (Vec<Number>, Vec<Number>) = outside.into_iter().partition(is_lost);
+        let before = holdings.resume.as_ref().map_or(0, |resume| resume.held_again);
+        let held_again = before + held_again.len() as u64;
+        let of_earlier_epochs = held_again + lost.len() as u64;
+        let findings = judged(&holdings.assignment.agency, suspicions, charters, now);
+        let is_clean = no_answer.is_none() && !findings.iter().any(|(accusation, _)| is_found_by_comparing(accusation));
+        let resume = comparison
+            .next_begin()
+            .filter(|_| is_clean && plan.compares)
+            .and_then(|frontier| Resume::made(&holdings, &shown, &lacking, &plan, frontier, held_again, &lost));
+        let mut lost_entries = Vec::new();
+        for number in &lost {
             let (entry, _) = open(records.entry(holdings.entries.leaf(*number))?.into()).unwrap_or_default();
             let parsed = Entry::parse_bare(entry, None, &holdings.federation).ok();
-            lost.extend(parsed.and_then(|parsed| Some((parsed.id, parsed.complaint?))));
+            lost_entries.extend(parsed.and_then(|parsed| Some((parsed.id, parsed.complaint?))));
         }
-        lost.sort_unstable();
+        lost_entries.sort_unstable();
         Ok(Audited {
-            findings: judged(&holdings.assignment.agency, suspicions, charters, now),
+            findings,
             size: shown.newest().map(|newest| newest.checkpoint.size),
             no_answer,
             checked,
-            of_earlier_epochs: outside.len() as u64,
-            lost,
+            checked_before: plan.resumed_at,
+            of_earlier_epochs,
+            lost: lost_entries,
             agency: holdings.assignment.agency,
+            resume,
         })
     }
 
     fn checked(&self) -> u64 {
-        if self.plan.compares { self.comparison.compared() } else { self.shown.proved() }
+        if self.plan.compares { self.comparison.compared_now() } else { self.shown.proved() }
+    }
+
+    /// Whether the next hashes are the first after those of an earlier audit.
+    fn is_going_on(&self) -> bool {
+        self.plan.resumed_at > 0 && self.comparison.compared_now() == 0
     }
 
     /// Takes an answer. Returns the step that follows.
-    fn taken(&mut self, question: &wire::Prove, proof: wire::Proof, charters: &Charters) -> Result<Step, NoProof> {
+    fn taken(
+        &mut self,
+        question: &wire::Prove,
+        proof: wire::Proof,
+        charters: &Charters,
+        mut is_here: impl FnMut(&Entry) -> bool,
+    ) -> Result<Step, NoProof> {
         let (epoch, agency) = (self.shown.epoch(), self.holdings.assignment.agency.clone());
         let (holdings, lacking, step) = (&self.holdings, &mut self.lacking, self.step);
         let keeps = |index: LedgerIndex, signed: &[u8]| {
-            step == Step::Declaration
-                || epoch.is_some_and(|epoch| lacking.take(epoch, index, signed, holdings, charters))
+            let is_lacked = |epoch| lacking.take(epoch, index, signed, holdings, charters, &mut is_here);
+            step == Step::Declaration || epoch.is_some_and(is_lacked)
         };
         let parts = self.shown.take(question, proof, &agency, charters, keeps)?;
         match self.step {
-            Step::Tree => self.plan = Plan::of(&self.holdings, self.shown.newest(), charters),
+            Step::Tree => self.begin(charters),
             Step::Declaration => self.shown.first = parts.whole.into_iter().next(),
             Step::Hashes => {
-                let end = question.first_hash + question.hash_count;
+                let (begin, end) = (question.first_hash, question.first_hash + question.hash_count);
+                if self.is_going_on() && self.shown.beginning(begin) != Some(self.comparison.root()) {
+                    self.must_begin_anew = true;
+                    return Ok(Step::Done);
+                }
                 let root = self.shown.beginning(end);
-                let epoch = self.plan.epoch;
-                let lacking = self.comparison.take(&parts.hashes, end, root, epoch, &mut self.holdings)?;
+                let lacking = self.comparison.take(&parts.hashes, end, root, self.plan.epoch, &mut self.holdings)?;
                 if self.plan.reads_lacking {
                     self.lacking.to_ask.extend(lacking);
                 }
@@ -317,7 +404,31 @@ impl Audit {
             Step::Lacking => drop(self.lacking.to_ask.drain(..parts.whole.len())),
             Step::Sizes(_) | Step::Named(_) | Step::Leaves(_) | Step::Done => {}
         }
-        Ok(self.next_step())
+        Ok(if self.must_begin_anew { Step::Done } else { self.next_step() })
+    }
+
+    /// Plans the audit of the tree that was just shown.
+    fn begin(&mut self, charters: &Charters) {
+        let Some(tree) = self.shown.newest() else { return };
+        self.plan = Plan::of(&self.holdings, tree, charters);
+        let (epoch, size) = tree.extent();
+        let frontier = match &self.holdings.resume {
+            None => Frontier::default(),
+            Some(resume) => {
+                let frontier = resume.frontier().unwrap_or_default();
+                let is_same = resume.epoch == epoch
+                    && resume.size <= size
+                    && (resume.size < size || frontier.root().0 == tree.checkpoint.root);
+                self.must_begin_anew = !is_same;
+                frontier
+            }
+        };
+        // An oversight agency looks again at the leaves that it has not received yet.
+        let received = self.holdings.assignment.received.filter(|received| received.epoch == epoch);
+        let received = received.map_or(0, |received| received.index.0);
+        let next_begin = if self.plan.reads_lacking { size.min(received) } else { size };
+        self.comparison = Comparison::after(frontier, next_begin);
+        self.lacking = Lacking::after(self.holdings.resume.as_ref().map_or(0, |resume| resume.adopted), next_begin);
     }
 
     /// The step after the present one: the next that has something to ask.
@@ -336,8 +447,17 @@ impl Audit {
             return Step::Hashes;
         }
         self.plan.detail(&self.holdings, &self.comparison, self.shown.epoch());
-        self.plan.next(Step::Sizes(0))
+        self.must_begin_anew = self.plan.has_too_many_late();
+        if self.must_begin_anew { Step::Done } else { self.plan.next(Step::Sizes(0)) }
     }
+}
+
+/// Whether only a new comparison of the same leaves finds this again. What was refused, deferred or not answered is carried to the next audit instead.
+fn is_found_by_comparing(accusation: &wire::Accusation) -> bool {
+    !matches!(
+        accusation.finding,
+        Some(Kind::Undelivered(_) | Kind::Unanswered(_) | Kind::RefusedWrongly(_) | Kind::EndlessDeferral(_))
+    )
 }
 
 /// The suspicions that the judge confirms: proven findings first, each finding once, and of each kind at most [`FINDINGS_OF_A_KIND`].

@@ -25,6 +25,10 @@ use crate::tlog::frontier::Frontier;
 #[derive(Debug, Default)]
 pub(super) struct Comparison {
     frontier: Frontier,
+    /// Number of leaves that an earlier audit has compared.
+    begin: u64,
+    /// The size from which the next audit goes on, and the frontier there as soon as it is reached.
+    next_begin: (u64, Option<Frontier>),
     /// The sizes of older checkpoints whose root is not that of the agency's leaves, ascending.
     pub(super) other_roots: Vec<u64>,
     /// The leaves that are other entries than those with which the agency claims these places, ascending.
@@ -34,7 +38,28 @@ pub(super) struct Comparison {
 }
 
 impl Comparison {
-    /// Number of leaves that were compared.
+    /// The comparison of the leaves after this frontier. The next audit will go on from `next_begin`.
+    pub(super) fn after(frontier: Frontier, next_begin: u64) -> Self {
+        let reached = (frontier.size() == next_begin).then(|| frontier.clone());
+        Self { begin: frontier.size(), frontier, next_begin: (next_begin, reached), ..Self::default() }
+    }
+
+    /// The frontier from which the next audit goes on; `None` if this audit did not reach it.
+    pub(super) fn next_begin(&self) -> Option<&Frontier> {
+        self.next_begin.1.as_ref()
+    }
+
+    /// Number of leaves that this audit has compared.
+    pub(super) fn compared_now(&self) -> u64 {
+        self.frontier.size() - self.begin
+    }
+
+    /// The root of the leaves that were compared.
+    pub(super) fn root(&self) -> [u8; 32] {
+        self.frontier.root().0
+    }
+
+    /// Number of leaves that were compared, by this audit or an earlier one.
     pub(super) fn compared(&self) -> u64 {
         self.frontier.size()
     }
@@ -65,9 +90,12 @@ impl Comparison {
         let (hashes, _) = hashes.as_chunks::<32>();
         let mut frontier = self.frontier.clone();
         let mut checkpoints = holdings.checkpoints.between(epoch, first, end).iter().peekable();
-        let mut other_roots = Vec::new();
+        let (mut other_roots, mut next_begin) = (Vec::new(), None);
         for hash in hashes {
             frontier.push(Hash(*hash));
+            if frontier.size() == self.next_begin.0 {
+                next_begin = Some(frontier.clone());
+            }
             while let Some(known) = checkpoints.next_if(|known| known.checkpoint.size == frontier.size()) {
                 if known.checkpoint.root != frontier.root().0 {
                     other_roots.push(known.checkpoint.size);
@@ -78,6 +106,7 @@ impl Comparison {
             return Err(NoProof::OtherHashes { end });
         }
         self.frontier = frontier;
+        self.next_begin.1 = self.next_begin.1.take().or(next_begin);
         self.other_roots.extend(other_roots);
         self.compare_places(hashes, first, epoch, holdings);
         let is_lacking =

@@ -37,9 +37,29 @@ pub(super) enum KnownBy {
 /// Most of them that are found, those of full entries apart. Further ones say nothing new.
 const MOST: usize = 1024;
 
-/// Those that an audit states, in the order of the complaints and of the own ledger. One left-out entry is enough for each, except for an entry with as many parents
-/// as it has room for. `epoch` is that of the leaves that the agency has shown.
-pub(super) fn left_out(holdings: &Holdings, epoch: Option<Epoch>) -> Vec<LeftOut> {
+/// The knowledge of where the agency's ledger has an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whereabouts {
+    /// At this leaf of the audited epoch.
+    Leaf(LedgerIndex),
+    /// It does not have the entry.
+    Nowhere,
+    /// The agency was not asked.
+    Unknown,
+}
+
+/// The result of the search.
+#[derive(Debug, Default)]
+pub(super) struct Search {
+    /// The entries that leave out another one, those of full entries last, each in the order of the complaints and of the own ledger. One left-out entry
+    /// is enough for each, except for an entry with as many parents as it has room for.
+    pub(super) found: Vec<LeftOut>,
+    /// Entries that some entry of the agency leaves out. It is not known whether the agency's ledger has them.
+    pub(super) unknown: Vec<Number>,
+}
+
+/// Searches all complaints. `epoch` is the audited one, and `whereabouts` says where the agency's ledger has an entry of somebody else.
+pub(super) fn search(holdings: &Holdings, epoch: Option<Epoch>, whereabouts: impl Fn(Number) -> Whereabouts) -> Search {
     let entries = &holdings.entries;
     let mut places: Vec<(Number, Place)> =
         holdings.authored.iter().map(|authored| (authored.number, authored.place)).collect();
@@ -50,8 +70,7 @@ pub(super) fn left_out(holdings: &Holdings, epoch: Option<Epoch>) -> Vec<LeftOut
     };
     let sorted = entries.by_complaint();
     let of_one_complaint = sorted.chunk_by(|one, other| entries.is_same_complaint(*one, *other));
-    let mut found: Vec<LeftOut> = Vec::new();
-    let mut found_of_full: Vec<LeftOut> = Vec::new();
+    let (mut found_of_full, mut search) = (Vec::new(), Search::default());
     for complaint in of_one_complaint.filter(|numbers| numbers.iter().any(|number| entries.kind(*number).is_authored)) {
         let mut past = Past::of(complaint, entries);
         let own_places: Vec<Option<Place>> = complaint.iter().map(|number| place_of(*number)).collect();
@@ -59,42 +78,46 @@ pub(super) fn left_out(holdings: &Holdings, epoch: Option<Epoch>) -> Vec<LeftOut
             let by = complaint[at];
             past.walk_from(at);
             let is_full = entries.parent_count(by) >= limits::PARENTS;
-            let left_out = complaint
-                .iter()
-                .enumerate()
-                .filter(|(other, number)| *other != at && !past.has[*other] && !entries.kind(**number).is_disputed);
-            let known = left_out.filter_map(|(position, other)| {
-                let known_by = known_before(entries, *other, own_places[position], place, epoch)?;
-                Some(LeftOut { by, is_full, other: *other, known_by })
-            });
-            match is_full {
-                true => found_of_full.extend(known.take(MOST - found_of_full.len())),
-                false if found.len() < MOST => found.extend(known.take(1)),
-                false => {}
+            let left_out = (0..complaint.len()).filter(|other| *other != at && !past.has[*other]);
+            for (other, own_place) in left_out.map(|other| (complaint[other], own_places[other])) {
+                // An earlier audit has compared two entries that it has looked at.
+                let is_known = entries.kind(by).is_past && entries.kind(other).is_past;
+                if is_known || entries.kind(other).is_disputed {
+                    continue;
+                }
+                let known_by = match known_before(entries, other, own_place, place) {
+                    None if own_place.is_none() && epoch == Some(place.epoch) => match whereabouts(other) {
+                        Whereabouts::Leaf(index) if index < place.index => Some(KnownBy::Leaf(index)),
+                        Whereabouts::Unknown if search.unknown.len() < MOST => {
+                            search.unknown.push(other);
+                            None
+                        }
+                        Whereabouts::Leaf(_) | Whereabouts::Nowhere | Whereabouts::Unknown => None,
+                    },
+                    known_by => known_by,
+                };
+                let Some(known_by) = known_by else { continue };
+                let found = if is_full { &mut found_of_full } else { &mut search.found };
+                if found.len() < MOST {
+                    found.push(LeftOut { by, is_full, other, known_by });
+                }
+                if !is_full {
+                    break;
+                }
             }
         }
     }
-    found.extend(found_of_full);
-    found
+    search.found.extend(found_of_full);
+    search
 }
 
-/// Why the agency's ledger had an entry before a place. `own_place` is that of the entry, if the agency wrote it.
-fn known_before(
-    entries: &OwnEntries,
-    number: Number,
-    own_place: Option<Place>,
-    place: Place,
-    epoch: Option<Epoch>,
-) -> Option<KnownBy> {
+/// The agency's own word that its ledger had an entry before a place. `own_place` is that of the entry, if the agency wrote it.
+fn known_before(entries: &OwnEntries, number: Number, own_place: Option<Place>, place: Place) -> Option<KnownBy> {
     if let Some(own) = own_place {
         return (own.epoch == place.epoch && own.index < place.index).then_some(KnownBy::Own);
     }
     let mut claims = entries.claims(number);
-    if let Some(claim) = claims.find(|claim| claim.epoch == place.epoch && claim.index < place.index) {
-        return Some(KnownBy::Receipt(*claim));
-    }
-    let shown_at = entries.shown_at(number).filter(|index| epoch == Some(place.epoch) && *index < place.index);
-    shown_at.map(KnownBy::Leaf)
+    claims.find(|claim| claim.epoch == place.epoch && claim.index < place.index).map(|claim| KnownBy::Receipt(*claim))
 }
 
 /// The ancestors of one entry of a complaint at a time. Entries are named by their position in the complaint.

@@ -7,16 +7,18 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use prost::Message;
+use serde::{Deserialize, Serialize};
 
 use super::own_checkpoints::{NoteRef, OwnCheckpoints};
 use super::own_entries::{Kind, Number, OwnEntries};
-use super::{ReceiptRef, Scope};
+use super::resume::{Carried, RecordsUpTo, Resume};
+use super::{ReceiptRef, Records, Scope};
 use crate::base::clock::HybridClock;
 use crate::base::cursor::Cursor;
-use crate::base::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
+use crate::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use crate::base::limits;
 use crate::charter::Charters;
-use crate::entry::{Body, CaseAct, CustodyAct, Entry, Place};
+use crate::entry::{Body, CaseAct, CharterName, CustodyAct, Entry, Place};
 use crate::receipt::{ItemOutcome, Receipt, receipt_id};
 use crate::routing::route::Route;
 use crate::transparency::evidence::HELD;
@@ -36,6 +38,8 @@ pub struct Assignment {
     pub received: Option<Cursor>,
     /// Time at which the records are read, in milliseconds since 1970.
     pub now: u64,
+    /// The records of which the holdings are made.
+    pub records: RecordsUpTo,
 }
 
 /// The records of the auditing node about one agency.
@@ -46,15 +50,21 @@ pub struct Holdings {
     charters: Charters,
     /// The entries in the scope, with the leaves that the agency named for them.
     pub(super) entries: OwnEntries,
-    /// The names by which the agency finds the entries, if only one complaint is audited.
-    pub(super) names: HashMap<Number, wire::EntryName>,
+    /// The complaints and clocks by which the agency finds the entries, if it may be asked for them by name.
+    names: HashMap<Number, (ComplaintId, HybridClock)>,
+    /// The point from which the audit goes on; `None` if it begins at the start.
+    pub(super) resume: Option<Resume>,
+    /// The complaints whose entries before the own records of `resume` were added.
+    with_past: HashSet<ComplaintId>,
+    /// The carried entries of `resume` that were not added yet.
+    carried: BTreeMap<LedgerIndex, Carried>,
     /// The entries that the agency answered and did not take, with its answers. Never iterated unsorted.
     untaken: HashMap<Number, Untaken>,
     /// The agency's checkpoints.
     pub(super) checkpoints: OwnCheckpoints,
     /// The agency's own entries, in the order of their places in its ledger once they are sorted.
     pub(super) authored: Vec<Authored>,
-    /// Offers to the agency whose time to answer is over and that it has not answered, in the order of the own ledger.
+    /// Offers to the agency that it has not answered, in the order of the own ledger.
     pub(super) offers: BTreeMap<Number, Offer>,
     /// The figures about held complaints that the agency published.
     pub(super) published: Vec<Publication>,
@@ -67,7 +77,7 @@ pub struct Holdings {
 }
 
 /// The agency's answers to an entry that it did not take.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Untaken {
     /// The first receipt that refuses it.
     pub(super) refused: Option<ReceiptRef>,
@@ -89,8 +99,8 @@ pub(super) struct Authored {
 #[derive(Debug)]
 pub(super) struct Offer {
     pub(super) author: AgencyId,
-    /// Whether the auditor sends it to the agency itself. A relay may have dropped an offer that goes another way.
-    pub(super) is_direct: bool,
+    /// The end of the time to answer, in milliseconds since 1970.
+    pub(super) answer_by: u64,
     /// The agency's `Arrived` about it, as a leaf of the own ledger.
     pub(super) arrived: Option<LedgerIndex>,
     /// Whether the agency has deferred it.
@@ -119,6 +129,9 @@ impl Holdings {
             assignment,
             entries: OwnEntries::default(),
             names: HashMap::new(),
+            resume: None,
+            with_past: HashSet::new(),
+            carried: BTreeMap::new(),
             untaken: HashMap::new(),
             checkpoints: OwnCheckpoints::default(),
             authored: Vec::new(),
@@ -130,6 +143,44 @@ impl Holdings {
         }
     }
 
+    /// The holdings of an audit that goes on from this point. First add the entries that it [carries](Resume::carried), then the records from its
+    /// end on.
+    pub fn resumed(assignment: Assignment, charters: &Charters, resume: Resume) -> Self {
+        let mut holdings = Self::new(assignment, charters);
+        holdings.checkpoints.extend(&resume.checkpoints);
+        [holdings.put_off, holdings.put_off_of_any] = resume.put_off;
+        holdings.carried = resume.carried.iter().map(|carried| (carried.leaf, carried.clone())).collect();
+        holdings.resume = Some(resume);
+        holdings
+    }
+
+    /// Adds the earlier entries of the complaint of a new or carried entry: an earlier audit has looked at them. Call it before [`Self::add_entry`].
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub fn add_past<R: Records>(&mut self, records: &R, entry: &Entry) -> Result<(), R::Error> {
+        let (Some(complaint), Some(resume)) = (entry.complaint, &self.resume) else { return Ok(()) };
+        let end = LedgerIndex(resume.records.leaves);
+        if !self.with_past.insert(complaint) {
+            return Ok(());
+        }
+        let agency = self.assignment.agency.clone();
+        for (leaf, entry) in records.entries_before(&complaint, end)? {
+            let kind = Kind { is_past: true, ..self.kind_of(&entry, &[]) };
+            let number = self.entries.add(&entry, leaf, kind);
+            self.names.insert(number, (complaint, entry.clock));
+            if kind.is_authored {
+                let (place, clock, charter_version) = (entry.place, entry.clock, entry.charter.version);
+                self.authored.push(Authored { place, clock, charter_version, number });
+                continue;
+            }
+            for (receipt, ack) in records.receipts_for(&agency, leaf)? {
+                self.add_past_receipt(number, &ack, receipt);
+            }
+        }
+        Ok(())
+    }
+
     /// Makes room for this many more entries, so that as many take no more memory than they need.
     pub fn reserve(&mut self, entries: usize) {
         if self.assignment.scope.complaint.is_none() {
@@ -139,27 +190,32 @@ impl Holdings {
 
     /// Adds the entry of a leaf of the own ledger. It was written there at `at`, in milliseconds since 1970, and goes over these links.
     pub fn add_entry(&mut self, entry: &Entry, leaf: LedgerIndex, at: u64, routes: &[Route]) {
-        let Assignment { agency, scope, now, .. } = &self.assignment;
+        let Assignment { agency, scope, .. } = &self.assignment;
         if scope.complaint.is_some() && entry.complaint != scope.complaint {
             return;
         }
-        let is_disputed = self.charters.disputes_entry(&entry.author, entry.key_id, &entry.id);
-        let is_authored = entry.author == *agency && !is_disputed;
-        let kind = Kind { is_of_complaint: entry.complaint.is_some(), is_authored, is_disputed };
+        let kind = self.kind_of(entry, routes);
         let number = self.entries.add(entry, leaf, kind);
-        if let Some(complaint) = &scope.complaint {
-            let (complaint, clock, id) = (complaint.0.to_vec(), entry.clock.to_bits(), entry.id.0.to_vec());
-            self.names.insert(number, wire::EntryName { complaint, clock, id });
+        if let Some(complaint) = entry.complaint.filter(|_| scope.complaint.is_some() || self.resume.is_some()) {
+            self.names.insert(number, (complaint, entry.clock));
         }
+        let carried = self.carried.remove(&leaf);
         if let Body::Custody { act, .. } = &entry.body
             && act.offers_to() == Some(agency)
-            && act.answer_by().is_some_and(|answer_by| (scope.since..*now).contains(&answer_by))
+            && let Some(answer_by) = act.answer_by().filter(|answer_by| *answer_by >= scope.since)
+            && carried.as_ref().is_none_or(|carried| carried.is_open_offer)
         {
-            let is_direct = routes.iter().any(|route| route.to == *agency);
             let (author, arrived) = (entry.author.clone(), None);
-            self.offers.insert(number, Offer { author, is_direct, arrived, was_deferred: false });
+            let was_deferred = carried.as_ref().and_then(|carried| carried.untaken?.deferred).is_some();
+            self.offers.insert(number, Offer { author, answer_by, arrived, was_deferred });
         }
-        if is_authored {
+        if let Some(Carried { untaken, claim, .. }) = carried {
+            self.untaken.extend(untaken.map(|untaken| (number, untaken)));
+            if let Some((epoch, index, receipt)) = claim {
+                self.entries.claim(number, epoch, index, receipt);
+            }
+        }
+        if kind.is_authored {
             self.add_authored(entry, leaf, number, at >= scope.since);
         }
     }
@@ -198,7 +254,7 @@ impl Holdings {
         if *agency == self.assignment.agency
             && let Ok(checkpoint) = self.charters.reread_checkpoint(note, agency)
         {
-            self.checkpoints.add(checkpoint, NoteRef::Note(note.into()));
+            self.checkpoints.add(checkpoint, NoteRef::Note(note.to_vec()));
         }
     }
 
@@ -262,6 +318,98 @@ impl Holdings {
         let authored = self.authored.iter().map(|authored| authored.place);
         let authored = authored.filter(move |place| place.epoch == epoch).map(|place| place.index);
         acknowledged.chain(authored).filter(move |index| index.0 < size)
+    }
+
+    /// The entries that the next audit must look at again, if this one compared a tree of this epoch and size, and the next one goes on from the leaf
+    /// `next`. `lost` are those that the agency acknowledged in earlier epochs and does not hold.
+    pub(super) fn to_carry(&self, epoch: Epoch, size: u64, next: u64, lost: &[Number]) -> Vec<Carried> {
+        let end = Place { epoch, index: LedgerIndex(size) };
+        let is_unclaimed = |number: &Number| self.entries.claims(*number).next().is_none();
+        let is_waiting = |number: &Number| {
+            let kind = self.entries.kind(*number);
+            kind.is_sent && !kind.is_authored && is_unclaimed(number)
+        };
+        let waiting = self.entries.numbers().filter(is_waiting);
+        let later = self.authored.iter().filter(|authored| {
+            authored.place >= Place { epoch, index: LedgerIndex(next) } && !self.entries.kind(authored.number).is_past
+        });
+        let later = later.map(|authored| authored.number);
+        let is_claimed_later = |number: &Number| {
+            self.entries.claims(*number).any(|claim| Place { epoch: claim.epoch, index: claim.index } >= end)
+        };
+        let claimed_later = self.entries.numbers().filter(is_claimed_later);
+        let entries = waiting
+            .chain(claimed_later)
+            .chain(later)
+            .chain(self.offers.keys().copied())
+            .chain(self.untaken.keys().copied());
+        let mut carried: BTreeMap<LedgerIndex, Carried> = BTreeMap::new();
+        for number in entries.chain(lost.iter().copied()) {
+            let leaf = self.entries.leaf(number);
+            let untaken = self.untaken.get(&number).copied();
+            let claim = self.entries.claims(number).next().map(|claim| (claim.epoch, claim.index, claim.receipt));
+            let is_open_offer = self.offers.contains_key(&number);
+            carried.insert(leaf, Carried { leaf, is_open_offer, untaken, claim });
+        }
+        let arrived = self.offers.values().filter_map(|offer| offer.arrived);
+        let published = self.published.iter().filter(|publication| !self.has_all_of(publication));
+        for leaf in arrived.chain(published.map(|publication| publication.leaf)) {
+            carried.entry(leaf).or_insert(Carried { leaf, is_open_offer: false, untaken: None, claim: None });
+        }
+        carried.into_values().collect()
+    }
+
+    /// The charter by which the holdings were filled.
+    pub(super) fn charter(&self) -> CharterName {
+        self.charters.newest().name()
+    }
+
+    /// The times at which the auditor put items off.
+    pub(super) fn put_off(&self) -> [Option<u64>; 2] {
+        [self.put_off, self.put_off_of_any]
+    }
+
+    /// Whether the auditor has received every leaf from which a published number was computed. An entry that has not arrived could have ended a complaint
+    /// or given it away.
+    pub(super) fn has_all_of(&self, publication: &Publication) -> bool {
+        let received = self.assignment.received;
+        received.is_some_and(|had| had.epoch == publication.epoch && had.index.0 >= publication.size)
+    }
+
+    fn kind_of(&self, entry: &Entry, routes: &[Route]) -> Kind {
+        let agency = &self.assignment.agency;
+        let is_disputed = self.charters.disputes_entry(&entry.author, entry.key_id, &entry.id);
+        Kind {
+            is_of_complaint: entry.complaint.is_some(),
+            is_authored: entry.author == *agency && !is_disputed,
+            is_disputed,
+            is_sent: routes.iter().any(|route| route.to == *agency),
+            is_past: false,
+        }
+    }
+
+    /// Adds the leaf that a receipt names for an entry that an earlier audit has looked at.
+    fn add_past_receipt(&mut self, number: Number, ack: &[u8], receipt: ReceiptRef) {
+        let Some(ack) = wire::Ack::decode(ack).ok() else { return };
+        let Ok(parsed) = Receipt::parse(&ack) else { return };
+        let agency = &self.assignment.agency;
+        if self.charters.disputes_receipt(agency, parsed.key_id, &receipt_id(&ack.receipt)) {
+            return;
+        }
+        let id = self.entries.id(number);
+        let named = parsed.leaves().find(|(entry, _)| *entry == id).map(|(_, index)| index);
+        if let Some(index) = named
+            && let Ok(checkpoint) = self.charters.open_by_any_key(&parsed.checkpoint, agency)
+        {
+            self.entries.claim(number, checkpoint.epoch, index, receipt);
+        }
+    }
+
+    /// The name by which the agency finds an entry; `None` if it is not asked for it by name.
+    pub(super) fn name_of(&self, number: Number) -> Option<wire::EntryName> {
+        let (complaint, clock) = self.names.get(&number)?;
+        let (complaint, clock, id) = (complaint.0.to_vec(), clock.to_bits(), self.entries.id(number).0.to_vec());
+        Some(wire::EntryName { complaint, clock, id })
     }
 
     fn add_untaken(&mut self, receipt: &Receipt, reference: ReceiptRef, at: u64) {

@@ -28,12 +28,29 @@ pub(super) struct Lacking {
     /// The newest charter version that the agency's own entries so far name: the agency had adopted it. Somebody else's entry may name an older one,
     /// and so cannot hide itself from a new overseer.
     adopted: u64,
+    /// The same before the leaf from which the next audit goes on, and that leaf.
+    adopted_before_next: u64,
+    next_begin: u64,
     /// Number of the agency's own entries of the holdings that were looked at for `adopted`.
     looked_at: usize,
 }
 
 impl Lacking {
-    /// Takes a leaf that this node lacks. The leaves come in the order of the agency's ledger. Returns whether it is kept.
+    /// None yet. An earlier audit found that the agency had adopted this charter version before the leaves of this one. The next audit will go on from
+    /// the leaf `next_begin`.
+    pub(super) fn after(adopted: u64, next_begin: u64) -> Self {
+        Self { adopted, adopted_before_next: adopted, next_begin, ..Self::default() }
+    }
+
+    /// The newest charter version that the agency had adopted before the leaf from which the next audit goes on.
+    pub(super) fn adopted_before_next(&self, epoch: Epoch, holdings: &Holdings) -> u64 {
+        let [begin, end] = [0, self.next_begin].map(|index| Place { epoch, index: LedgerIndex(index) });
+        let own = holdings.authored.iter().filter(|authored| (begin..end).contains(&authored.place));
+        own.map(|authored| authored.charter_version).fold(self.adopted_before_next, u64::max)
+    }
+
+    /// Takes a leaf whose entry is not among the holdings. The leaves come in the order of the agency's ledger. `is_here` says whether the own ledger
+    /// has an entry that an earlier audit has looked at. Returns whether the leaf is kept.
     pub(super) fn take(
         &mut self,
         epoch: Epoch,
@@ -41,6 +58,7 @@ impl Lacking {
         signed: &[u8],
         holdings: &Holdings,
         charters: &Charters,
+        mut is_here: impl FnMut(&Entry) -> bool,
     ) -> bool {
         let Ok(entry) = Entry::parse(signed.to_vec().into(), &holdings.federation) else { return false };
         self.adopt_before(Place { epoch, index }, holdings);
@@ -54,6 +72,12 @@ impl Lacking {
         let is_unsigned = !signing_key(&entry, charters).is_ok_and(|key| entry.verify(&key.public));
         if entry.author == holdings.assignment.agency {
             self.adopted = self.adopted.max(entry.charter.version);
+            if index.0 < self.next_begin {
+                self.adopted_before_next = self.adopted_before_next.max(entry.charter.version);
+            }
+        }
+        if !(is_withheld || is_unsigned) || holdings.resume.is_some() && is_here(&entry) {
+            return false;
         }
         let mut is_kept = false;
         for (list, _) in

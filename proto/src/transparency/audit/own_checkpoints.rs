@@ -5,14 +5,14 @@
 //! Invariant: a statement was verified when it came into the records. A time may be one that the note only claims, so it counts only after
 //! [`Charters::open_checkpoint`](crate::charter::Charters::open_checkpoint).
 
-use std::sync::Arc;
+use serde::{Deserialize, Serialize};
 
 use super::ReceiptRef;
 use crate::base::ids::Epoch;
 use crate::tlog::checkpoint::Checkpoint;
 
 /// A checkpoint of the agency.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct OwnCheckpoint {
     /// The checkpoint, with the time that its note claims.
     pub(super) checkpoint: Checkpoint,
@@ -20,12 +20,12 @@ pub(super) struct OwnCheckpoint {
 }
 
 /// Where the signed note of a checkpoint is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum NoteRef {
     /// In this receipt. Receipts are many, so their notes are read only when evidence quotes them.
     Receipt(ReceiptRef),
     /// Here.
-    Note(Arc<[u8]>),
+    Note(Vec<u8>),
 }
 
 impl OwnCheckpoint {
@@ -68,5 +68,38 @@ impl OwnCheckpoints {
         let first = self.0.partition_point(|known| known.extent() <= (epoch, above));
         let end = self.0.partition_point(|known| known.extent() <= (epoch, most));
         &self.0[first.min(end)..end]
+    }
+
+    /// The checkpoints that the next audit needs after one of a tree with this epoch and size. Those of larger trees and later epochs are all kept. Of
+    /// the others it needs some, to find entries that come late and are dated back: one a minute of the last two days, one an hour of the two months
+    /// before, and one a day of the rest.
+    pub(super) fn to_keep(&self, epoch: Epoch, size: u64) -> Vec<OwnCheckpoint> {
+        const MINUTE: u64 = 60;
+        const HOUR: u64 = 60 * MINUTE;
+        const DAY: u64 = 24 * HOUR;
+        let later = self.0.partition_point(|known| known.extent() <= (epoch, size));
+        let mut kept: Vec<OwnCheckpoint> = Vec::new();
+        let of_epoch = self.0.iter().rev().filter(|known| known.checkpoint.epoch == epoch);
+        let timed = of_epoch.filter(|known| known.checkpoint.size <= size && known.checkpoint.seconds.is_some());
+        let newest = self.0.iter().filter_map(|known| known.checkpoint.seconds).max().unwrap_or_default();
+        for known in timed {
+            let seconds = known.checkpoint.seconds.unwrap_or_default();
+            let apart = match newest - seconds {
+                age if age < 2 * DAY => MINUTE,
+                age if age < 60 * DAY => HOUR,
+                _ => DAY,
+            };
+            let last = kept.last().and_then(|last| last.checkpoint.seconds);
+            if last.is_none_or(|last| seconds.saturating_add(apart) <= last) {
+                kept.push(known.clone());
+            }
+        }
+        kept.extend_from_slice(&self.0[later..]);
+        kept
+    }
+
+    /// Adds the checkpoints that an audit kept.
+    pub(super) fn extend(&mut self, kept: &[OwnCheckpoint]) {
+        self.0.extend_from_slice(kept);
     }
 }

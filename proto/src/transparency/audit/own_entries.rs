@@ -36,7 +36,7 @@ pub(super) struct OwnEntries {
     rows: Vec<Row>,
     parents: Vec<u32>,
     claims: Vec<Claim>,
-    /// Whether the agency has shown the leaf of each claim to be the entry.
+    /// Whether the agency has shown the leaf of each claim to be the entry, now or in an earlier audit.
     is_shown: Vec<bool>,
     /// From the id to the number. Never iterated, so its order cannot be seen.
     table: HashTable<u32>,
@@ -55,11 +55,12 @@ struct Row {
     root: u32,
     /// The newest claim.
     claim: u32,
-    kind: Kind,
+    /// [`Kind::to_bits`].
+    kind: u8,
 }
 
 /// The properties of an entry that an audit needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Kind {
     /// Whether it belongs to a complaint.
     pub(super) is_of_complaint: bool,
@@ -67,6 +68,23 @@ pub(super) struct Kind {
     pub(super) is_authored: bool,
     /// Whether it was signed under a revoked key, so that it proves nothing.
     pub(super) is_disputed: bool,
+    /// Whether the auditing node sends it to the agency itself.
+    pub(super) is_sent: bool,
+    /// Whether an earlier audit has looked at it. It is here because a new entry descends from it.
+    pub(super) is_past: bool,
+}
+
+impl Kind {
+    fn to_bits(self) -> u8 {
+        let Self { is_of_complaint, is_authored, is_disputed, is_sent, is_past } = self;
+        let bits = [is_of_complaint, is_authored, is_disputed, is_sent, is_past];
+        bits.into_iter().rev().fold(0, |bits, bit| bits << 1 | u8::from(bit))
+    }
+
+    fn of_bits(bits: u8) -> Self {
+        let has = |bit: u8| bits >> bit & 1 == 1;
+        Self { is_of_complaint: has(0), is_authored: has(1), is_disputed: has(2), is_sent: has(3), is_past: has(4) }
+    }
 }
 
 /// A leaf that the agency named for an entry in a receipt.
@@ -92,9 +110,13 @@ impl OwnEntries {
         table.reserve(entries, |number| hasher.hash_one(ids[*number as usize]));
     }
 
-    /// Adds an entry, which is the leaf `leaf` of the own ledger. The same entry again is not added.
+    /// Adds an entry, which is the leaf `leaf` of the own ledger. The same entry again is not added, but is no longer one of the past.
     pub(super) fn add(&mut self, entry: &Entry, leaf: LedgerIndex, kind: Kind) -> Number {
         if let Some(number) = self.number(&entry.id) {
+            let row = &mut self.rows[number.0 as usize];
+            if !kind.is_past {
+                row.kind = kind.to_bits();
+            }
             return number;
         }
         let number = u32::try_from(self.ids.len()).expect("the entries of a ledger that fit into memory");
@@ -108,7 +130,7 @@ impl OwnEntries {
             self.parents.push(parent);
         }
         let root = if root == NONE { number } else { root };
-        self.rows.push(Row { leaf, shown_at: NO_LEAF, parents: first_parent, root, claim: NONE, kind });
+        self.rows.push(Row { leaf, shown_at: NO_LEAF, parents: first_parent, root, claim: NONE, kind: kind.to_bits() });
         self.ids.push(entry.id);
         let Self { table, ids, hasher, .. } = self;
         table.insert_unique(hasher.hash_one(entry.id), number, |number| hasher.hash_one(ids[*number as usize]));
@@ -133,7 +155,7 @@ impl OwnEntries {
 
     /// The properties of an entry.
     pub(super) fn kind(&self, number: Number) -> Kind {
-        self.row(number).kind
+        Kind::of_bits(self.row(number).kind)
     }
 
     /// The leaf that the agency has shown to be this entry.
@@ -195,13 +217,19 @@ impl OwnEntries {
 
     /// Notes that a receipt names this leaf for an entry. The first receipt that names the leaf counts.
     pub(super) fn claim(&mut self, number: Number, epoch: Epoch, index: LedgerIndex, receipt: ReceiptRef) {
-        if self.claims(number).any(|known| (known.epoch, known.index) == (epoch, index)) {
-            return;
+        let is_shown = self.kind(number).is_past;
+        let mut next = self.row(number).claim;
+        while let Some(known) = self.claims.get(next as usize) {
+            if (known.epoch, known.index) == (epoch, index) {
+                self.is_shown[next as usize] &= is_shown;
+                return;
+            }
+            next = known.older;
         }
         let row = &mut self.rows[number.0 as usize];
         let newest = u32::try_from(self.claims.len()).expect("the receipts of a ledger that fit into memory");
         self.claims.push(Claim { epoch, index, receipt, older: row.claim });
-        self.is_shown.push(false);
+        self.is_shown.push(is_shown);
         row.claim = newest;
     }
 
@@ -213,7 +241,7 @@ impl OwnEntries {
 
     /// The entries of complaints, those of one complaint next to each other and in the order of the own ledger.
     pub(super) fn by_complaint(&self) -> Vec<Number> {
-        let mut sorted: Vec<Number> = self.numbers().filter(|number| self.row(*number).kind.is_of_complaint).collect();
+        let mut sorted: Vec<Number> = self.numbers().filter(|number| self.kind(*number).is_of_complaint).collect();
         sorted.sort_unstable_by_key(|number| (self.row(*number).root, *number));
         sorted
     }

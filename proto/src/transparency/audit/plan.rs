@@ -9,11 +9,12 @@
 //! Invariant: each answer leads to the next question or to the end.
 
 use super::comparison::Comparison;
-use super::concealed::{KnownBy, left_out};
+use super::concealed::{self, KnownBy, Search, Whereabouts};
 use super::holdings::Holdings;
 use super::own_entries::Number;
-use crate::base::ids::Epoch;
+use crate::base::ids::{Epoch, LedgerIndex};
 use crate::charter::Charters;
+use crate::entry::Place;
 use crate::transparency::watch::VerifiedCheckpoint;
 use crate::wire;
 
@@ -21,6 +22,8 @@ use crate::wire;
 pub(super) const LEAVES: usize = 512;
 /// Most older sizes in one question.
 const SIZES: usize = 256;
+/// Most leaves before the range that are proved one by one, because their entries came late.
+const LATE: usize = 16_384;
 /// Most differences of a kind that are proved. Further ones say nothing new.
 const DIFFERENCES: usize = 1024;
 
@@ -36,9 +39,13 @@ pub(super) struct Plan {
     pub(super) compares: bool,
     /// Whether the leaves that the auditing node lacks are read. Only oversight agencies may do this.
     pub(super) reads_lacking: bool,
+    /// Number of leaves that an earlier audit has compared.
+    pub(super) resumed_at: u64,
+    /// Number of entries that came after an earlier audit had compared their leaves.
+    late: usize,
     /// Sizes of older trees with which the tree must begin, ascending.
     sizes: Vec<u64>,
-    /// Entries that the agency acknowledged in earlier epochs only.
+    /// Entries of which it is not known whether the agency's ledger has them.
     named: Vec<Number>,
     /// Leaves to prove, ascending.
     pub(super) leaves: Vec<u64>,
@@ -85,6 +92,8 @@ impl Default for Plan {
             is_declared: false,
             compares: false,
             reads_lacking: false,
+            resumed_at: 0,
+            late: 0,
             sizes: Vec::new(),
             named: Vec::new(),
             leaves: Vec::new(),
@@ -94,8 +103,8 @@ impl Default for Plan {
 
 impl Plan {
     /// The plan for the ledger whose tree was just shown.
-    pub(super) fn of(holdings: &Holdings, tree: Option<&VerifiedCheckpoint>, charters: &Charters) -> Self {
-        let Some((epoch, size)) = tree.map(VerifiedCheckpoint::extent) else { return Self::default() };
+    pub(super) fn of(holdings: &Holdings, tree: &VerifiedCheckpoint, charters: &Charters) -> Self {
+        let (epoch, size) = tree.extent();
         let assignment = &holdings.assignment;
         let compares = assignment.scope.complaint.is_none();
         Self {
@@ -104,6 +113,7 @@ impl Plan {
             // Every epoch but the first begins with its declaration, which every agency may read.
             is_declared: epoch > Epoch::FIRST && size > 0,
             compares,
+            resumed_at: holdings.resume.as_ref().map_or(0, |resume| resume.size),
             reads_lacking: compares && charters.newest().is_oversight(&assignment.auditor),
             ..Self::default()
         }
@@ -119,17 +129,50 @@ impl Plan {
             self.leaves = holdings.expected(self.epoch, self.size).map(|index| index.0).collect();
         } else {
             self.sizes = comparison.other_roots.iter().copied().take(DIFFERENCES).collect();
-            let unshown = holdings.entries.unshown_claims(self.epoch).map(|index| index.0);
-            let unshown = unshown.filter(|index| *index < self.size).take(DIFFERENCES);
-            let known_by_leaf = left_out(holdings, epoch).into_iter().filter_map(|left_out| match left_out.known_by {
+            let (late, differs): (Vec<u64>, Vec<u64>) = {
+                let unshown = holdings.entries.unshown_claims(self.epoch).map(|index| index.0);
+                unshown.filter(|index| *index < self.size).partition(|index| *index < self.resumed_at)
+            };
+            let whereabouts = |number| self.whereabouts(holdings, number);
+            let Search { found, unknown } = concealed::search(holdings, epoch, whereabouts);
+            let known_by_leaf = found.into_iter().filter_map(|left_out| match left_out.known_by {
                 KnownBy::Leaf(index) => Some(index.0),
                 KnownBy::Own | KnownBy::Receipt(_) => None,
             });
             let displaced = comparison.displaced.iter().copied().take(DIFFERENCES);
-            self.leaves = unshown.chain(displaced).chain(known_by_leaf).collect();
+            // Earlier audits have compared other entries with the leaves before.
+            let begin = Place { epoch: self.epoch, index: LedgerIndex::default() };
+            let end = Place { epoch: self.epoch, index: LedgerIndex(self.resumed_at) };
+            let authored_late = holdings.authored.iter().filter(|authored| {
+                (begin..end).contains(&authored.place) && !holdings.entries.kind(authored.number).is_past
+            });
+            let late: Vec<u64> = late.into_iter().chain(authored_late.map(|authored| authored.place.index.0)).collect();
+            self.late = late.len();
+            let differs = differs.into_iter().take(DIFFERENCES);
+            self.leaves = late.into_iter().chain(differs).chain(displaced).chain(known_by_leaf).collect();
+            self.named = unknown;
+            if self.resumed_at > 0 {
+                self.named.extend(holdings.acknowledged_outside(self.epoch));
+            }
+            self.named.sort_unstable();
+            self.named.dedup();
         }
         self.leaves.sort_unstable();
         self.leaves.dedup();
+    }
+
+    /// Whether more entries came after an earlier audit had compared their leaves than are proved one by one.
+    pub(super) fn has_too_many_late(&self) -> bool {
+        self.late > LATE
+    }
+
+    /// Where the agency's ledger has an entry, by the leaves that were compared.
+    pub(super) fn whereabouts(&self, holdings: &Holdings, number: Number) -> Whereabouts {
+        match holdings.entries.shown_at(number) {
+            Some(index) => Whereabouts::Leaf(index),
+            None if self.compares && self.resumed_at > 0 => Whereabouts::Unknown,
+            None => Whereabouts::Nowhere,
+        }
     }
 
     /// The question of a step that asks from a list; `None` for other steps and at the end.
@@ -140,7 +183,7 @@ impl Plan {
             Step::Sizes(from) => wire::Prove { sizes: part(&self.sizes, from, SIZES), ..Default::default() },
             Step::Named(from) => {
                 let named = self.named.iter().skip(from).take(LEAVES);
-                let entries = named.filter_map(|entry| holdings.names.get(entry).cloned()).collect();
+                let entries = named.filter_map(|entry| holdings.name_of(*entry)).collect();
                 wire::Prove { entries, ..Default::default() }
             }
             Step::Leaves(from) => wire::Prove { leaves: part(&self.leaves, from, LEAVES), ..Default::default() },

@@ -4,11 +4,12 @@
 
 use prost::Message;
 
-use super::concealed::{self, KnownBy as Knowledge};
+use super::concealed::{self, KnownBy as Knowledge, Whereabouts};
 use super::holdings::{Holdings, Publication};
 use super::lacking::Lacking;
 use super::own_checkpoints::{NoteRef, OwnCheckpoint};
 use super::own_entries::Number;
+use super::plan::Plan;
 use super::shown::Shown;
 use super::{FINDINGS_OF_A_KIND, ReceiptRef, Records};
 use crate::base::ids::{EntryId, Epoch};
@@ -25,6 +26,7 @@ pub(super) struct Suspicions<'a, R> {
     pub(super) holdings: &'a Holdings,
     pub(super) shown: &'a Shown,
     pub(super) lacking: &'a Lacking,
+    pub(super) plan: &'a Plan,
     /// The records that evidence quotes.
     pub(super) records: &'a R,
     /// The charters of now.
@@ -240,7 +242,14 @@ impl<R: Records> Suspicions<'_, R> {
     fn concealed(&self) -> Found<R> {
         let entries = &self.holdings.entries;
         let mut found = Vec::new();
-        for left_out in concealed::left_out(self.holdings, self.shown.epoch()) {
+        let whereabouts = |number| match self.plan.whereabouts(self.holdings, number) {
+            Whereabouts::Unknown => match self.shown.named.get(&entries.id(number)).copied().flatten() {
+                Some(index) => Whereabouts::Leaf(index),
+                None => Whereabouts::Nowhere,
+            },
+            known => known,
+        };
+        for left_out in concealed::search(self.holdings, self.shown.epoch(), whereabouts).found {
             let known_by = match left_out.known_by {
                 Knowledge::Own => KnownBy::Own(true),
                 Knowledge::Receipt(claim) => KnownBy::Receipt(self.records.receipt(claim.receipt)?),
@@ -352,7 +361,8 @@ impl<R: Records> Suspicions<'_, R> {
     /// Offers to the agency whose time to answer is over and that it did not answer.
     fn offers(&self) -> Found<R> {
         let mut found = Vec::new();
-        for (number, offered) in &self.holdings.offers {
+        let now = self.holdings.assignment.now;
+        for (number, offered) in self.holdings.offers.iter().filter(|(_, offered)| offered.answer_by < now) {
             let reached_by = if let Some(claim) = self.holdings.entries.claims(*number).last() {
                 Some(ReachedBy::Receipt(self.records.receipt(claim.receipt)?))
             } else if let Some(leaf) = offered.arrived {
@@ -361,13 +371,15 @@ impl<R: Records> Suspicions<'_, R> {
                 None
             };
             let offer = self.entry(*number)?;
+            // A relay may have dropped an offer that goes another way.
+            let is_direct = self.holdings.entries.kind(*number).is_sent;
             // The auditor may have put the answer off.
             if reached_by.is_some() && self.may_lack_answers() {
                 continue;
             }
             if reached_by.is_some() {
                 found.push(Finding::Unanswered(wire::Unanswered { offer, reached_by }));
-            } else if offered.author == self.holdings.assignment.auditor && offered.is_direct && !offered.was_deferred {
+            } else if offered.author == self.holdings.assignment.auditor && is_direct && !offered.was_deferred {
                 found.push(Finding::Undelivered(wire::Undelivered { offer }));
             }
         }
@@ -378,11 +390,7 @@ impl<R: Records> Suspicions<'_, R> {
     fn misreported(&self) -> Found<R> {
         let mut found = Vec::new();
         for publication in &self.holdings.published {
-            // An entry before the publication that has not arrived here could have ended a complaint or given it away.
-            let received = self.holdings.assignment.received;
-            let has_all = received.is_some_and(|had| had.epoch == publication.epoch && had.index.0 >= publication.size)
-                && !self.may_lack_entries();
-            if !has_all {
+            if !self.holdings.has_all_of(publication) || self.may_lack_entries() {
                 continue;
             }
             let cases = self.held(publication)?;

@@ -8,12 +8,14 @@ mod custody;
 mod ledger;
 mod offers;
 mod refusals;
+mod resumed;
 
 use std::convert::Infallible;
 
 use proptest::prelude::*;
 
 use super::holdings::Assignment;
+use super::resume::RecordsUpTo;
 use super::*;
 use crate::base::cursor::Cursor;
 use crate::base::ids::{EntryId, Epoch};
@@ -55,6 +57,25 @@ impl Records for Memory {
 
     fn held_by(&self, _: &AgencyId) -> Result<Vec<ComplaintId>, Infallible> {
         Ok(self.cases.iter().map(|case| case.complaint.id()).collect())
+    }
+
+    fn has(&self, entry: &Entry) -> Result<bool, Infallible> {
+        Ok(self.leaves.iter().any(|(own, _)| own.id == entry.id))
+    }
+
+    fn entries_before(
+        &self,
+        complaint: &ComplaintId,
+        leaf: LedgerIndex,
+    ) -> Result<Vec<(LedgerIndex, Entry)>, Infallible> {
+        let before = (0..leaf.0).map(LedgerIndex).zip(&self.leaves);
+        let of_complaint = before.filter(|(_, (entry, _))| entry.complaint == Some(*complaint));
+        Ok(of_complaint.map(|(leaf, (entry, _))| (leaf, entry.clone())).collect())
+    }
+
+    fn receipts_for(&self, _: &AgencyId, _: LedgerIndex) -> Result<Vec<(ReceiptRef, Vec<u8>)>, Infallible> {
+        let receipts = (0..).map(ReceiptRef).zip(&self.receipts);
+        Ok(receipts.map(|(receipt, (ack, _))| (receipt, ack.clone())).collect())
     }
 
     fn case(&self, complaint: &ComplaintId) -> Result<Option<HeldCase>, Infallible> {
@@ -156,35 +177,56 @@ impl<'f> Scene<'f> {
         self.shown = self.shown.rewritten(index, leaf);
     }
 
-    fn holdings(&self) -> Holdings {
-        let assignment = Assignment {
+    fn assignment(&self) -> Assignment {
+        Assignment {
             auditor: agency(self.auditor),
             agency: agency(PROVINCE),
             scope: self.scope.clone(),
             received: self.received,
             now: LATER,
-        };
+            records: RecordsUpTo { epoch: Epoch::FIRST, leaves: self.own.leaves.len() as u64, end: 0 },
+        }
+    }
+
+    fn holdings(&self) -> Holdings {
+        self.filled(Holdings::new(self.assignment(), &self.federation.charters), &Memory::default(), 0)
+    }
+
+    /// Adds the own records after those of an earlier audit, which had seen this many checkpoints.
+    fn filled(&self, mut holdings: Holdings, before: &Memory, seen: usize) -> Holdings {
         let to = if self.is_relayed { OVERSIGHT } else { PROVINCE };
         let routes = [Route { to: agency(to), access: Access::Public, history: false }];
-        let mut holdings = Holdings::new(assignment, &self.federation.charters);
-        for (leaf, (entry, at)) in (0..).map(LedgerIndex).zip(&self.own.leaves) {
+        let carried: Vec<LedgerIndex> =
+            holdings.resume.as_ref().map(|resume| resume.carried().collect()).unwrap_or_default();
+        let new = (before.leaves.len() as u64..self.own.leaves.len() as u64).map(LedgerIndex);
+        for leaf in carried.into_iter().chain(new) {
+            let (entry, at) = &self.own.leaves[usize::try_from(leaf.0).expect("small")];
+            let Ok(()) = holdings.add_past(&self.own, entry);
             holdings.add_entry(entry, leaf, *at, &routes);
         }
-        for (receipt, (ack, at)) in (0..).map(ReceiptRef).zip(&self.own.receipts) {
+        for (receipt, (ack, at)) in (0..).map(ReceiptRef).zip(&self.own.receipts).skip(before.receipts.len()) {
             holdings.add_receipt(&agency(PROVINCE), ack, receipt, *at);
         }
-        self.seen.iter().for_each(|note| holdings.add_checkpoint(&agency(PROVINCE), note));
+        self.seen.iter().skip(seen).for_each(|note| holdings.add_checkpoint(&agency(PROVINCE), note));
         self.turned_away.iter().for_each(|entry| holdings.add_turned_away(*entry));
         holdings
     }
 
     /// Asks the province everything, and concludes.
     fn audited(&self) -> Audited {
-        let mut audit = Audit::new(self.holdings(), LATER);
+        self.concluded(self.asked(self.holdings(), false))
+    }
+
+    fn asked(&self, holdings: Holdings, is_untimed: bool) -> Audit {
+        let mut audit = Audit::new(holdings, LATER);
         while let Some(question) = audit.question() {
-            audit.answer(self.answers(&question), &self.federation.charters);
+            let mut proof = self.answers(&question);
+            if is_untimed {
+                proof.checkpoint = self.shown.signed_without_time(PROVINCE, self.epoch);
+            }
+            let Ok(()) = audit.answer(proof, &self.federation.charters, &self.own);
         }
-        self.concluded(audit)
+        audit
     }
 
     fn concluded(&self, audit: Audit) -> Audited {
@@ -203,6 +245,7 @@ impl<'f> Scene<'f> {
         found.dedup();
         assert_eq!(found, expected, "{:#?}", audited.findings.iter().map(|(_, said)| &said.text).collect::<Vec<_>>());
         assert!(audited.findings.iter().all(|(_, statement)| statement.accused == agency(PROVINCE)));
+        resumed::finds_the_same(self, &found);
     }
 }
 

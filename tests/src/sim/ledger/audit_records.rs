@@ -3,10 +3,14 @@
 use std::convert::Infallible;
 
 use bytes::Bytes;
+use prost::Message;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId, Epoch, LedgerIndex};
 use sinergi_proto::charter::Charters;
 use sinergi_proto::engine::Record;
+use sinergi_proto::entry::Entry;
+use sinergi_proto::receipt::Receipt;
 use sinergi_proto::transparency::audit::holdings::{Assignment, Holdings};
+use sinergi_proto::transparency::audit::resume::{RecordsUpTo, Resume};
 use sinergi_proto::transparency::audit::{HeldCase, ReceiptRef, Records};
 use sinergi_proto::transparency::proofs::OwnLeaves;
 use sinergi_proto::wire;
@@ -65,15 +69,30 @@ impl AuditRecord {
 }
 
 impl Ledger {
-    /// Everything that this ledger holds about the agency to be audited.
-    pub fn holdings(&self, assignment: Assignment, charters: &Charters) -> Holdings {
-        let mut holdings = Holdings::new(assignment, charters);
-        for (number, held) in (0..).zip(&self.audit_records) {
+    /// The records that an audit of now looks at.
+    pub fn records(&self) -> RecordsUpTo {
+        let (leaves, end) = (self.leaves.len() as u64, self.audit_records.len() as u64);
+        RecordsUpTo { epoch: self.epoch, leaves, end }
+    }
+
+    /// Everything that this ledger holds about the agency to be audited. With `resume`, as much of it as is new since then, if the audit may go on from
+    /// there.
+    pub fn holdings(&self, assignment: Assignment, charters: &Charters, resume: Option<Resume>) -> Holdings {
+        let RecordsUpTo { epoch, end, .. } = self.records();
+        let Some(resume) = resume.filter(|resume| resume.fits(&charters.newest().name(), epoch, end)) else {
+            return self.filled(Holdings::new(assignment, charters), 0);
+        };
+        let (carried, begin) = (resume.carried().collect::<Vec<_>>(), resume.records.end);
+        let mut holdings = Holdings::resumed(assignment, charters, resume);
+        carried.into_iter().for_each(|leaf| self.add_leaf(&mut holdings, leaf));
+        self.filled(holdings, begin)
+    }
+
+    fn filled(&self, mut holdings: Holdings, begin: u64) -> Holdings {
+        let from = usize::try_from(begin).expect("a ledger in memory fits into usize");
+        for (number, held) in (begin..).zip(&self.audit_records[from..]) {
             match held {
-                AuditRecord::Leaf(index) => {
-                    let leaf = Self::leaf(self, *index);
-                    holdings.add_entry(&leaf.entry, *index, leaf.header.at, &leaf.header.routes);
-                }
+                AuditRecord::Leaf(index) => self.add_leaf(&mut holdings, *index),
                 AuditRecord::Receipt { peer, at, ack } => holdings.add_receipt(peer, ack, ReceiptRef(number), *at),
                 AuditRecord::Seen { agency, note } => holdings.add_checkpoint(agency, note),
                 AuditRecord::TurnedAway(entry) => holdings.add_turned_away(*entry),
@@ -81,6 +100,12 @@ impl Ledger {
             }
         }
         holdings
+    }
+
+    fn add_leaf(&self, holdings: &mut Holdings, index: LedgerIndex) {
+        let leaf = Self::leaf(self, index);
+        let Ok(()) = holdings.add_past(self, &leaf.entry);
+        holdings.add_entry(&leaf.entry, index, leaf.header.at, &leaf.header.routes);
     }
 }
 
@@ -104,6 +129,34 @@ impl Records for Ledger {
     fn held_by(&self, agency: &AgencyId) -> Result<Vec<ComplaintId>, Infallible> {
         let held = self.cases.values().filter(|case| case.complaint.custody().holder == *agency);
         Ok(held.map(|case| case.complaint.id()).collect())
+    }
+
+    fn has(&self, entry: &Entry) -> Result<bool, Infallible> {
+        Ok(self.leaf_of(&entry.id).is_some())
+    }
+
+    fn entries_before(
+        &self,
+        complaint: &ComplaintId,
+        leaf: LedgerIndex,
+    ) -> Result<Vec<(LedgerIndex, Entry)>, Infallible> {
+        let Some(case) = self.cases.get(complaint) else { return Ok(Vec::new()) };
+        let mut leaves: Vec<LedgerIndex> = case.leaves.values().copied().filter(|placed| *placed < leaf).collect();
+        leaves.sort_unstable();
+        Ok(leaves.into_iter().map(|leaf| (leaf, Self::leaf(self, leaf).entry.clone())).collect())
+    }
+
+    fn receipts_for(&self, agency: &AgencyId, leaf: LedgerIndex) -> Result<Vec<(ReceiptRef, Vec<u8>)>, Infallible> {
+        let id = Self::leaf(self, leaf).entry.id;
+        let receipts = (0..).zip(&self.audit_records).filter_map(|(number, held)| match held {
+            AuditRecord::Receipt { peer, ack, .. } if peer == agency => Some((ReceiptRef(number), ack.to_vec())),
+            _ => None,
+        });
+        let names = |(_, ack): &(ReceiptRef, Vec<u8>)| {
+            let ack = wire::Ack::decode(ack.as_slice()).expect("a session keeps acks that parse");
+            Receipt::parse(&ack).is_ok_and(|receipt| receipt.results.iter().any(|result| result.entry == id))
+        };
+        Ok(receipts.filter(names).collect())
     }
 
     fn case(&self, complaint: &ComplaintId) -> Result<Option<HeldCase>, Infallible> {

@@ -39,3 +39,8 @@ pub(super) fn checkpoints(holder: &Node, liar: &AgencyId) -> Vec<Checkpoint> {
 pub(super) fn was_turned_away(holder: &Node, entry: &EntryId) -> bool {
     holder.ledger.audit_records.iter().any(|held| matches!(held, AuditRecord::TurnedAway(id) if id == entry))
 }
+
+/// Whether a node put items of a liar off. Until they come again it may lack entries by its own fault, so its audits state none of them.
+pub(super) fn has_put_off(holder: &Node, liar: &AgencyId) -> bool {
+    holder.ledger.audit_records.iter().any(|held| matches!(held, AuditRecord::PutOff(peer, _) if peer == liar))
+}

@@ -7,7 +7,7 @@ use sinergi_proto::routing::outbox::Prepared;
 use sinergi_proto::wire::accusation::Finding;
 
 use super::forgery::{parsed, without};
-use super::proofs_held::was_turned_away;
+use super::proofs_held::{has_put_off, was_turned_away};
 use super::{Detection, HonestNodes, Lie, LieKind, Sign, linked_with_oversight};
 use crate::sim::node::Node;
 
@@ -44,7 +44,8 @@ impl Lie for Withholds {
             let mut lacking = withheld.filter(|entry| node.ledger.leaf_of(&entry.id).is_none());
             received.epoch == liar.ledger.epoch && lacking.any(|entry| !was_turned_away(node, &entry.id))
         };
-        honest.auditors().filter(|node| liar.charter().is_oversight(&node.id)).filter(lacks).collect()
+        let oversees = |node: &&Node| liar.charter().is_oversight(&node.id) && !has_put_off(node, &liar.id);
+        honest.auditors().filter(oversees).filter(lacks).collect()
     }
 
     fn shows(&self, liar: &Node, sign: Sign<'_>) -> bool {

@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::engine::Input;
+use sinergi_proto::entry::CharterName;
 use sinergi_proto::sync::{Question, Reply};
 use sinergi_proto::transparency::audit::holdings::Assignment;
+use sinergi_proto::transparency::audit::resume::{RecordsUpTo, Resume};
 use sinergi_proto::transparency::audit::schedule::Schedule;
 use sinergi_proto::transparency::audit::{Audit, Audited, NoAnswer, Scope};
 use sinergi_proto::transparency::evidence::{Judge, Statement};
@@ -33,6 +35,8 @@ const WITNESSED_AT_ONCE: usize = 1024;
 pub(super) struct Audits {
     schedule: Schedule,
     running: Option<Running>,
+    /// The points from which the next audits go on. In the daemon they are files beside the ledger.
+    resume: BTreeMap<AgencyId, Resume>,
     /// The time of the last commitment to other agencies' checkpoints.
     witnessed: u64,
     /// The evidence files beside the ledger, by the id of the finding.
@@ -60,7 +64,7 @@ pub struct Evidence {
 impl Default for Audits {
     fn default() -> Self {
         let schedule = Schedule::new(EVERY, BTreeMap::new());
-        Self { schedule, running: None, witnessed: 0, evidence: BTreeMap::new() }
+        Self { schedule, running: None, resume: BTreeMap::new(), witnessed: 0, evidence: BTreeMap::new() }
     }
 }
 
@@ -68,6 +72,11 @@ impl Audits {
     /// Drops the running audit when the node stops.
     pub(super) fn stop(&mut self) {
         self.running = None;
+    }
+
+    /// Drops the points that do not fit to the ledger with which the node starts.
+    pub(super) fn start(&mut self, charter: &CharterName, records: RecordsUpTo) {
+        self.resume.retain(|_, resume| resume.fits(charter, records.epoch, records.end));
     }
 }
 
@@ -100,8 +109,13 @@ impl Node {
         if self.state != State::Clear || self.audits.running.is_some() {
             return;
         }
-        let (wall, due) = (self.wall(now), self.next_to_audit(now));
-        let Some(agency) = due else { return };
+        let Some(agency) = self.next_to_audit(now) else { return };
+        let resume = self.audits.resume.get(&agency).cloned();
+        self.begin_audit(agency, resume, now);
+    }
+
+    fn begin_audit(&mut self, agency: AgencyId, resume: Option<Resume>, now: u64) {
+        let wall = self.wall(now);
         let connection = self.links[&agency].connection;
         let assignment = Assignment {
             auditor: self.id.clone(),
@@ -109,8 +123,9 @@ impl Node {
             scope: Scope::default(),
             received: self.ledger.received.get(&agency).copied(),
             now: wall,
+            records: self.ledger.records(),
         };
-        let audit = Audit::new(self.ledger.holdings(assignment, &self.charters), wall);
+        let audit = Audit::new(self.ledger.holdings(assignment, &self.charters, resume), wall);
         self.audits.running = Some(Running { agency, connection, began: wall, audit });
         self.go_on_auditing(now);
     }
@@ -131,7 +146,9 @@ impl Node {
     pub(super) fn audit_answered(&mut self, agency: &AgencyId, reply: Reply, now: u64) {
         let Some(running) = self.audits.running.as_mut().filter(|running| running.agency == *agency) else { return };
         match reply {
-            Reply::Proof(proof) if proof.refusal.is_empty() => running.audit.answer(proof, &self.charters),
+            Reply::Proof(proof) if proof.refusal.is_empty() => {
+                let Ok(()) = running.audit.answer(proof, &self.charters, &self.ledger);
+            }
             Reply::Proof(proof) => {
                 running.audit.unanswered(NoAnswer::Peer(format!("{agency} answered: {}", proof.refusal)));
             }
@@ -155,14 +172,19 @@ impl Node {
     }
 
     fn conclude(&mut self, now: u64) {
-        let Some(Running { agency, began, audit, .. }) = self.audits.running.take() else { return };
+        let Some(Running { agency, connection, began, audit }) = self.audits.running.take() else { return };
+        let must_begin_anew = audit.must_begin_anew();
+        if must_begin_anew && self.links.get(&agency).is_some_and(|link| link.connection == connection) {
+            return self.begin_audit(agency, None, now);
+        }
         let wall = self.wall(now);
         let Ok(audited) = audit.conclude(&self.ledger, &self.charters, wall);
-        let Audited { no_answer, findings, .. } = audited;
-        self.audits.schedule.ended(&agency, began, no_answer.is_none());
+        let Audited { no_answer, findings, resume, .. } = audited;
+        self.audits.schedule.ended(&agency, began, no_answer.is_none() && !must_begin_anew);
         for (accusation, statement) in findings.into_iter().filter(|(found, _)| Statement::is_worth_keeping(found)) {
             self.keep_evidence(accusation, statement, wall);
         }
+        self.audits.resume.extend(resume.map(|resume| (agency, resume)));
         self.audit(now);
     }
 

@@ -25,7 +25,7 @@ fn an_agency_that_does_not_answer_is_unresponsive_and_its_earlier_answers_count(
         let mut audit = Audit::new(scene.holdings(), LATER);
         for _ in 0..2 {
             let question = audit.question().expect("a question");
-            audit.answer(scene.answers(&question), &federation.charters);
+            audit.answer(scene.answers(&question), &federation.charters, &scene.own).expect("read");
         }
         audit.unanswered(reason);
         kinds(&scene.concluded(audit))
@@ -66,7 +66,7 @@ fn an_answer_that_proves_nothing_ends_the_audit_with_the_reason() {
         while let Some(question) = audit.question() {
             let mut proof = scene.answers(&question);
             change(number, &question, &mut proof);
-            audit.answer(proof, &federation.charters);
+            audit.answer(proof, &federation.charters, &scene.own).expect("read");
             number += 1;
         }
         let audited = scene.concluded(audit);
@@ -102,7 +102,7 @@ fn whole_leaves_count_only_if_they_are_in_the_tree() {
         while let Some(question) = audit.question() {
             let mut proof = scene.answers(&question);
             change(&mut proof.leaves);
-            audit.answer(proof, &federation.charters);
+            audit.answer(proof, &federation.charters, &scene.own).expect("read");
         }
         kinds(&scene.concluded(audit))
     };
@@ -131,7 +131,7 @@ fn asked(scene: &Scene<'_>) -> (Vec<(usize, u64, u64, usize)>, Progress) {
     let mut asked = Vec::new();
     while let Some(question) = audit.question() {
         asked.push((question.sizes.len(), question.first_hash, question.hash_count, question.leaves.len()));
-        audit.answer(scene.answers(&question), &scene.federation.charters);
+        audit.answer(scene.answers(&question), &scene.federation.charters, &scene.own).expect("read");
         let progress = audit.progress();
         assert!(progress.checked <= progress.total);
     }
@@ -183,7 +183,9 @@ fn a_ledger_that_grows_during_the_audit_is_in_order_and_one_that_shrinks_ends_it
     let mut audit = Audit::new(scene.holdings(), LATER);
     let mut shown = scene.shown.clone();
     while let Some(question) = audit.question() {
-        audit.answer(shown.answers(&question, PROVINCE, Epoch::FIRST, LATER), &federation.charters);
+        audit
+            .answer(shown.answers(&question, PROVINCE, Epoch::FIRST, LATER), &federation.charters, &scene.own)
+            .expect("read");
         shown.push(b"one more");
     }
     let audited = scene.concluded(audit);
@@ -191,11 +193,14 @@ fn a_ledger_that_grows_during_the_audit_is_in_order_and_one_that_shrinks_ends_it
 
     let mut audit = Audit::new(scene.holdings(), LATER);
     let question = audit.question().expect("a question");
-    audit.answer(scene.answers(&question), &federation.charters);
-    audit.answer(
-        Ledger::filled(3).answers(&wire::Prove::default(), PROVINCE, Epoch::FIRST, LATER),
-        &federation.charters,
-    );
+    audit.answer(scene.answers(&question), &federation.charters, &scene.own).expect("read");
+    audit
+        .answer(
+            Ledger::filled(3).answers(&wire::Prove::default(), PROVINCE, Epoch::FIRST, LATER),
+            &federation.charters,
+            &scene.own,
+        )
+        .expect("read");
     assert_eq!(audit.question(), None);
     let found = kinds(&scene.concluded(audit));
     assert_eq!(found, [Finding::RolledBack, Finding::BackDated, Finding::BackDated, Finding::Unresponsive]);
@@ -210,7 +215,7 @@ fn an_epoch_that_begins_during_the_audit_accuses_nobody_because_of_old_leaves() 
     let mut number = 0;
     while let Some(question) = audit.question() {
         let of = if number < 2 { &scene } else { &anew };
-        audit.answer(of.answers(&question), &federation.charters);
+        audit.answer(of.answers(&question), &federation.charters, &scene.own).expect("read");
         number += 1;
     }
     let audited = scene.concluded(audit);
@@ -230,7 +235,7 @@ fn an_entry_that_was_lost_with_an_old_epoch_is_not_withheld_in_the_new_one() {
     while let Some(question) = audit.question() {
         asked_for_leaves += u32::from(question.whole);
         let of = if asked_for_leaves < 2 { &scene } else { &anew };
-        audit.answer(of.answers(&question), &federation.charters);
+        audit.answer(of.answers(&question), &federation.charters, &scene.own).expect("read");
     }
     assert_eq!(asked_for_leaves, 2);
     let audited = scene.concluded(audit);
@@ -291,7 +296,7 @@ proptest! {
                 5 => proof.hashes.extend(bytes),
                 _ => {}
             }
-            audit.answer(proof, &federation.charters);
+            audit.answer(proof, &federation.charters, &scene.own).expect("read");
         }
         prop_assert!(audit.question().is_none());
         let audited = scene.concluded(audit);

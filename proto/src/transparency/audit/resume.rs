@@ -1,0 +1,141 @@
+//! The parts of an audit that the next audit of the same agency goes on from, so that it costs only what is new.
+//!
+//! ```text
+//! agency's ledger   |------ compared before ------|---- compared next ----|
+//!                                                 ^ frontier
+//! own records       |------ looked at before -----|---- looked at next ---|
+//!                      ^  ^       ^               ^ `records`
+//!                      carried entries: they are looked at again
+//! ```
+//!
+//! Must not know where it is kept.
+//!
+//! Invariants:
+//! - it is made only by an audit of a whole ledger to its end that found nothing which only a new comparison would find again;
+//! - it may be lost at any time: then the next audit begins at the start;
+//! - it counts only for the ledger, the charter and the own records of which it was made.
+
+use serde::{Deserialize, Serialize};
+
+use super::holdings::{Assignment, Holdings, Untaken};
+use super::lacking::Lacking;
+use super::own_checkpoints::{NoteRef, OwnCheckpoint};
+use super::own_entries::Number;
+use super::plan::Plan;
+use super::shown::Shown;
+use super::{ReceiptRef, Scope};
+use crate::base::ids::{Epoch, LedgerIndex};
+use crate::entry::CharterName;
+use crate::tlog::frontier::Frontier;
+
+/// The point from which the next audit goes on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Resume {
+    /// The part that the owner of the records chose.
+    pub records: RecordsUpTo,
+    /// The newest charter of the audit.
+    pub(super) charter: CharterName,
+    /// The epoch of the agency's ledger.
+    pub(super) epoch: Epoch,
+    /// Number of leaves that were compared.
+    pub(super) size: u64,
+    /// The roots of the complete subtrees of these leaves.
+    pub(super) peaks: Vec<[u8; 32]>,
+    /// The root of these leaves.
+    pub(super) root: [u8; 32],
+    /// Checkpoints of the agency, fewer the older they are.
+    pub(super) checkpoints: Vec<OwnCheckpoint>,
+    /// Entries of the own ledger that are looked at again, ascending.
+    pub(super) carried: Vec<Carried>,
+    /// The newest charter version that the agency's own entries before name.
+    pub(super) adopted: u64,
+    /// Number of entries that the agency acknowledged in earlier epochs and holds again.
+    pub(super) held_again: u64,
+    /// The newest time at which the auditor put items of the agency off, and of any peer.
+    pub(super) put_off: [Option<u64>; 2],
+}
+
+/// The own records that an audit has looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordsUpTo {
+    /// The epoch of the own ledger.
+    pub epoch: Epoch,
+    /// Number of leaves of the own ledger.
+    pub leaves: u64,
+    /// Where the next records begin, as the owner of the records names it.
+    pub end: u64,
+}
+
+/// An entry that is looked at again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Carried {
+    /// The leaf in the own ledger.
+    pub(super) leaf: LedgerIndex,
+    /// Whether it is an offer that the agency has not answered.
+    pub(super) is_open_offer: bool,
+    /// The agency's answers, if it did not take the entry.
+    pub(super) untaken: Option<Untaken>,
+    /// The leaf that the agency named for it in an earlier epoch, with the receipt.
+    pub(super) claim: Option<(Epoch, LedgerIndex, ReceiptRef)>,
+}
+
+impl Resume {
+    /// The point after an audit that compared the leaves up to this frontier. `None` if the auditor may have looked away: it put items off itself.
+    pub(super) fn made(
+        holdings: &Holdings,
+        shown: &Shown,
+        lacking: &Lacking,
+        plan: &Plan,
+        frontier: &Frontier,
+        held_again: u64,
+        lost: &[Number],
+    ) -> Option<Self> {
+        let Assignment { records, scope, .. } = &holdings.assignment;
+        let shown_at = shown.newest().and_then(|tree| tree.checkpoint.seconds);
+        if *scope != Scope::default() || holdings.may_lack_entries(shown_at) {
+            return None;
+        }
+        let mut checkpoints = holdings.checkpoints.to_keep(plan.epoch, plan.size);
+        let now = shown.trees.iter().find(|tree| tree.extent() == (plan.epoch, plan.size));
+        checkpoints.extend(
+            now.map(|tree| OwnCheckpoint {
+                checkpoint: tree.checkpoint.clone(),
+                note: NoteRef::Note(tree.note.clone()),
+            }),
+        );
+        Some(Self {
+            records: *records,
+            charter: holdings.charter(),
+            epoch: plan.epoch,
+            size: frontier.size(),
+            peaks: frontier.peaks(),
+            root: frontier.root().0,
+            checkpoints,
+            carried: holdings.to_carry(plan.epoch, plan.size, frontier.size(), lost),
+            adopted: lacking.adopted_before_next(plan.epoch, holdings),
+            held_again,
+            put_off: holdings.put_off(),
+        })
+    }
+
+    /// The frontier of the leaves that were compared; `None` if the point was damaged.
+    pub(super) fn frontier(&self) -> Option<Frontier> {
+        Frontier::from_peaks(self.size, &self.peaks).filter(|frontier| frontier.root().0 == self.root)
+    }
+
+    /// The leaves of the own ledger that are looked at again.
+    pub fn carried(&self) -> impl Iterator<Item = LedgerIndex> + '_ {
+        self.carried.iter().map(|carried| carried.leaf)
+    }
+
+    /// Whether the next audit may go on from here. `own_end` is where the own records end.
+    ///
+    /// Also ask this whenever the node starts, and drop points that do not fit: the own ledger may have lost records since, and other ones may come in
+    /// their place.
+    pub fn fits(&self, charter: &CharterName, own_epoch: Epoch, own_end: u64) -> bool {
+        self.charter == *charter
+            && self.records.epoch == own_epoch
+            && self.records.end <= own_end
+            && self.frontier().is_some()
+    }
+}
