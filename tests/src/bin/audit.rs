@@ -60,10 +60,11 @@ async fn main() -> ExitCode {
             Load { complaints: 0, size, clients: clients.max(1), connections: CONNECTIONS, to: PROVINCE.to_owned() };
         let first = (at_least - entries) / EACH;
         entries += hands_over(&federation, Load { complaints: first, ..load.clone() }, entries).await;
-        let whole = [CITY, OMBUDSMAN].map(|by| audit(&federation, by));
+        let whole = [CITY, OMBUDSMAN].map(|by| audit(&federation, by, &["--whole"]));
         assert!(whole.iter().all(|audit| audit.checked >= entries as u64), "every entry is compared");
         entries += hands_over(&federation, Load { complaints: NEW, ..load }, entries).await;
-        let again = [CITY, OMBUDSMAN].map(|by| audit(&federation, by));
+        let again = [CITY, OMBUDSMAN].map(|by| audit(&federation, by, &[]));
+        assert!(again.iter().all(|audit| audit.checked < (2 * NEW * EACH) as u64), "only new entries are compared");
         println!(
             "| {at_least} | {:.2} | {:.2} | {:.2} | {:.2} | {} / {} / {} |",
             whole[0].seconds,
@@ -131,15 +132,15 @@ struct Audit {
     audited_mib: usize,
 }
 
-/// Audits the whole ledger of the province, and asserts that there are no findings.
-fn audit(federation: &TestFederation, by: &str) -> Audit {
+/// Audits the province, and asserts that there are no findings.
+fn audit(federation: &TestFederation, by: &str, options: &[&str]) -> Audit {
     let process = |id: &str| federation.process(id).process_id().expect("it runs");
     let nodes = [by, PROVINCE].map(process);
     for id in nodes {
         memory::reset_peak(id);
     }
     let began = Instant::now();
-    let said = run_on(&federation.folder_of(by), &["audit", PROVINCE, "--output", "json"]);
+    let said = run_on(&federation.folder_of(by), &[&["audit", PROVINCE, "--output", "json"], options].concat());
     let seconds = began.elapsed().as_secs_f64();
     let [auditor_mib, audited_mib] = nodes.map(|id| memory::peak(id) >> 20);
     assert_eq!(said.code, 0, "an honest agency is accused: {said:?}");

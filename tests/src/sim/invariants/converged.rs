@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use prost::Message;
 use sinergi_proto::base::ids::{AgencyId, ComplaintId, EntryId};
 use sinergi_proto::complaint::Complaint;
 use sinergi_proto::entry::{Body, CaseAct, ContentClass, Entry};
@@ -51,9 +52,15 @@ fn check_node(world: &World, node: &Node) -> Result<(), Broken> {
     signs_times(world, node)?;
     let waits = |(_, item): &&(_, Vec<u8>)| !builds_on_the_lost(world, item);
     let waiting = node.ledger.deferred.values().find(waits).filter(|_| world.passes_everything_on());
-    if let Some((header, _)) = waiting {
+    if let Some((header, item)) = waiting {
         let about = world.whereabouts(&header.entry);
-        return Err((NAME, format!("an item of {} waits at {}: {}; {about}", header.peer, node.id, header.detail)));
+        let item = wire::Item::decode(item.as_slice()).ok();
+        let entry = item.and_then(|item| Entry::parse(item.signed_entry, FEDERATION).ok());
+        let lacks = |parent: &&EntryId| node.ledger.leaf_of(parent).is_none();
+        let parents = entry.iter().flat_map(|entry| entry.parents.iter().filter(lacks));
+        let parents: Vec<String> = parents.map(|parent| world.whereabouts(parent)).collect();
+        let (peer, id, detail) = (&header.peer, &node.id, &header.detail);
+        return Err((NAME, format!("an item of {peer} waits at {id}: {detail}; {about}; it lacks {parents:?}")));
     }
     for peer in node.adjacent().iter().filter(|peer| !world.is_liar(peer) && world.takes_part(peer)) {
         let acknowledged = node.links.get(peer).and_then(|link| link.acknowledged);

@@ -1,4 +1,4 @@
-//! Two nodes with the same entries of a complaint have the same state of it.
+//! Two nodes with the same entries of a complaint and the same charters have the same state of it. An agency that has left gets no new charters.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,9 @@ pub(super) fn check(world: &World) -> Result<(), Broken> {
             let complaint = &case.complaint;
             let standings: Vec<_> = complaint.timeline().map(|(id, _)| (id, complaint.standing(&id))).collect();
             let state = (complaint.custody().clone(), complaint.tip(), complaint.case().clone(), standings);
-            let first =
-                known.entry((complaint.id(), complaint.digest())).or_insert_with(|| (id.clone(), state.clone()));
+            let charter = node.ledger.charters().newest().name();
+            let same = (complaint.id(), complaint.digest(), charter);
+            let first = known.entry(same).or_insert_with(|| (id.clone(), state.clone()));
             if first.1 != state {
                 return Err((
                     "equal_sets_equal_states",
