@@ -329,7 +329,7 @@ impl Audit {
             Whereabouts::Leaf(_) => false,
             Whereabouts::Nowhere if plan.compares => is_compared,
             Whereabouts::Nowhere | Whereabouts::Unknown => {
-                shown.named.get(&holdings.entries.id(*number)) == Some(&None)
+                holdings.named_id(*number).and_then(|id| shown.named.get(id)) == Some(&None)
             }
         };
         let (lost, held_again): (Vec<Number>, Vec<Number>) = outside.into_iter().partition(is_lost);

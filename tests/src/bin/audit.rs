@@ -51,7 +51,7 @@ async fn main() -> ExitCode {
     agencies.extend(province_and_city());
     let mut federation = TestFederation::start(agencies).await;
     println!(
-        "| entries | audit by the city s | by the Ombudsman s | after {} more entries, by the city s | by the Ombudsman s | RSS city / Ombudsman / province MiB |\n|---|---|---|---|---|---|",
+        "| entries | audit by the city s | by the Ombudsman s | after {} more entries, by the city s | by the Ombudsman s | RSS before and at most, city / Ombudsman / province MiB |\n|---|---|---|---|---|---|",
         NEW * EACH
     );
     let mut entries = 0;
@@ -66,14 +66,17 @@ async fn main() -> ExitCode {
         let again = [CITY, OMBUDSMAN].map(|by| audit(&federation, by, &[]));
         assert!(again.iter().all(|audit| audit.checked < (2 * NEW * EACH) as u64), "only new entries are compared");
         println!(
-            "| {at_least} | {:.2} | {:.2} | {:.2} | {:.2} | {} / {} / {} |",
+            "| {at_least} | {:.2} | {:.2} | {:.2} | {:.2} | {}, {} / {}, {} / {}, {} |",
             whole[0].seconds,
             whole[1].seconds,
             again[0].seconds,
             again[1].seconds,
-            whole[0].auditor_mib,
-            whole[1].auditor_mib,
-            whole[0].audited_mib.max(whole[1].audited_mib)
+            whole[0].auditor_mib[0],
+            whole[0].auditor_mib[1],
+            whole[1].auditor_mib[0],
+            whole[1].auditor_mib[1],
+            whole[0].audited_mib[0],
+            whole[0].audited_mib[1].max(whole[1].audited_mib[1])
         );
     }
     let proofs = proofs(&mut federation, entries as u64, questions.max(1)).await;
@@ -128,8 +131,9 @@ struct Audit {
     seconds: f64,
     /// Number of leaves that were compared.
     checked: u64,
-    auditor_mib: usize,
-    audited_mib: usize,
+    /// Resident memory before, and the most.
+    auditor_mib: [usize; 2],
+    audited_mib: [usize; 2],
 }
 
 /// Audits the province, and asserts that there are no findings.
@@ -139,10 +143,12 @@ fn audit(federation: &TestFederation, by: &str, options: &[&str]) -> Audit {
     for id in nodes {
         memory::reset_peak(id);
     }
+    let before = nodes.map(|id| memory::peak(id) >> 20);
     let began = Instant::now();
     let said = run_on(&federation.folder_of(by), &[&["audit", PROVINCE, "--output", "json"], options].concat());
     let seconds = began.elapsed().as_secs_f64();
-    let [auditor_mib, audited_mib] = nodes.map(|id| memory::peak(id) >> 20);
+    let most = nodes.map(|id| memory::peak(id) >> 20);
+    let [auditor_mib, audited_mib] = [0, 1].map(|node| [before[node], most[node]]);
     assert_eq!(said.code, 0, "an honest agency is accused: {said:?}");
     let audits: Value = serde_json::from_str(&said.out).expect("JSON");
     let checked = audits[0]["checked"].as_u64().expect("a number");

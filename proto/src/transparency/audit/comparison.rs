@@ -123,7 +123,7 @@ impl Comparison {
             if authored.place >= begin && (of != epoch || within.is_none()) {
                 return;
             }
-            if within.is_some_and(|hash| *hash != holdings.entries.id(authored.number).0) {
+            if within.is_some_and(|hash| !holdings.entries.is(authored.number, *hash)) {
                 self.displaced.push(index.0);
             }
             self.authored += 1;

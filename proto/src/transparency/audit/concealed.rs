@@ -61,12 +61,12 @@ pub(super) struct Search {
 /// Searches all complaints. `epoch` is the audited one, and `whereabouts` says where the agency's ledger has an entry of somebody else.
 pub(super) fn search(holdings: &Holdings, epoch: Option<Epoch>, whereabouts: impl Fn(Number) -> Whereabouts) -> Search {
     let entries = &holdings.entries;
-    let mut places: Vec<(Number, Place)> =
-        holdings.authored.iter().map(|authored| (authored.number, authored.place)).collect();
-    places.sort_unstable_by_key(|(number, _)| *number);
+    let authored = &holdings.authored;
+    let mut by_number: Vec<u32> = (0..).take(authored.len()).collect();
+    by_number.sort_unstable_by_key(|at| authored[*at as usize].number);
     let place_of = |number: Number| {
-        let found = places.binary_search_by_key(&number, |(number, _)| *number).ok()?;
-        Some(places[found].1)
+        let found = by_number.binary_search_by_key(&number, |at| authored[*at as usize].number).ok()?;
+        Some(authored[by_number[found] as usize].place)
     };
     let sorted = entries.by_complaint();
     let of_one_complaint = sorted.chunk_by(|one, other| entries.is_same_complaint(*one, *other));

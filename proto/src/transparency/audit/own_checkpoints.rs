@@ -53,8 +53,9 @@ impl OwnCheckpoints {
             one.extent() == other.extent() && one.checkpoint.root == other.checkpoint.root
         };
         let of_one_tree = self.0.chunk_by(is_same);
-        let first_and_last = |tree: &[OwnCheckpoint]| [tree.first().cloned(), tree[1..].last().cloned()];
-        self.0 = of_one_tree.flat_map(first_and_last).flatten().collect();
+        let is_end = of_one_tree.flat_map(|tree| (0..tree.len()).map(move |at| at == 0 || at + 1 == tree.len()));
+        let mut is_end = is_end.collect::<Vec<bool>>().into_iter();
+        self.0.retain(|_| is_end.next().unwrap_or(true));
         self.0.sort_by_key(|known| (known.extent(), known.checkpoint.seconds));
     }
 

@@ -1,12 +1,14 @@
 //! The entries of the auditing node's ledger, in a form that takes little memory: an audit looks at each of them, and a ledger may have millions.
 //!
 //! ```text
-//! ids      32 bytes an entry, in the order of the own ledger; an entry is named by its number in this list
-//! rows     32 bytes an entry
+//! rows     32 bytes an entry, in the order of the own ledger; an entry is named by its number in this list
 //! parents   4 bytes a parent
 //! claims   25 bytes for each leaf that the audited agency named in a receipt
 //! table     5 to 10 bytes an entry, from the id to the number
 //! ```
+//!
+//! Instead of an id of 32 bytes, a row holds a keyed hash of 8 bytes (SipHash). The key is drawn for each audit, so nobody can make an id that is taken
+//! for another one. By chance this happens in one of some million audits of a million entries. Then a difference may be missed, until the next audit.
 //!
 //! Must not know what the agency answers, nor what is suspicious.
 //!
@@ -32,9 +34,10 @@ const NO_LEAF: u64 = u64::MAX;
 /// The entries.
 #[derive(Debug, Default)]
 pub(super) struct OwnEntries {
-    ids: Vec<EntryId>,
     rows: Vec<Row>,
     parents: Vec<u32>,
+    /// The numbers at which a leaf of the own ledger does not follow the one of the number before, with these leaves.
+    leaves: Vec<(u32, LedgerIndex)>,
     claims: Vec<Claim>,
     /// Whether the agency has shown the leaf of each claim to be the entry, now or in an earlier audit.
     is_shown: Vec<bool>,
@@ -45,8 +48,8 @@ pub(super) struct OwnEntries {
 
 #[derive(Clone, Copy, Debug)]
 struct Row {
-    /// The leaf in the own ledger.
-    leaf: LedgerIndex,
+    /// The keyed hash of its id.
+    hash: u64,
     /// The leaf in the agency's ledger, as far as the agency has shown it.
     shown_at: u64,
     /// Where its parents begin. They end where those of the next entry begin.
@@ -103,11 +106,10 @@ pub(super) struct Claim {
 impl OwnEntries {
     /// Makes room for this many more entries.
     pub(super) fn reserve(&mut self, entries: usize) {
-        self.ids.reserve_exact(entries);
         self.rows.reserve_exact(entries);
         self.parents.reserve_exact(entries);
-        let Self { table, ids, hasher, .. } = self;
-        table.reserve(entries, |number| hasher.hash_one(ids[*number as usize]));
+        let Self { table, rows, .. } = self;
+        table.reserve(entries, |number| rows[*number as usize].hash);
     }
 
     /// Adds an entry, which is the leaf `leaf` of the own ledger. The same entry again is not added, but is no longer one of the past.
@@ -119,7 +121,7 @@ impl OwnEntries {
             }
             return number;
         }
-        let number = u32::try_from(self.ids.len()).expect("the entries of a ledger that fit into memory");
+        let number = u32::try_from(self.rows.len()).expect("the entries of a ledger that fit into memory");
         let first_parent = u32::try_from(self.parents.len()).expect("32 parents of each entry at most");
         let mut root = NONE;
         for parent in &entry.parents {
@@ -130,27 +132,32 @@ impl OwnEntries {
             self.parents.push(parent);
         }
         let root = if root == NONE { number } else { root };
-        self.rows.push(Row { leaf, shown_at: NO_LEAF, parents: first_parent, root, claim: NONE, kind: kind.to_bits() });
-        self.ids.push(entry.id);
-        let Self { table, ids, hasher, .. } = self;
-        table.insert_unique(hasher.hash_one(entry.id), number, |number| hasher.hash_one(ids[*number as usize]));
+        if self.rows.is_empty() || self.leaf(Number(number - 1)).next() != leaf {
+            self.leaves.push((number, leaf));
+        }
+        let (hash, kind) = (self.hasher.hash_one(entry.id), kind.to_bits());
+        self.rows.push(Row { hash, shown_at: NO_LEAF, parents: first_parent, root, claim: NONE, kind });
+        let Self { table, rows, .. } = self;
+        table.insert_unique(hash, number, |number| rows[*number as usize].hash);
         Number(number)
     }
 
     /// The number of an entry; `None` if it is not here.
     pub(super) fn number(&self, id: &EntryId) -> Option<Number> {
-        let found = self.table.find(self.hasher.hash_one(id), |number| self.ids[*number as usize] == *id);
-        found.copied().map(Number)
+        let hash = self.hasher.hash_one(id);
+        self.table.find(hash, |number| self.rows[*number as usize].hash == hash).copied().map(Number)
     }
 
-    /// The id of an entry.
-    pub(super) fn id(&self, number: Number) -> EntryId {
-        self.ids[number.0 as usize]
+    /// Whether an entry has this id.
+    pub(super) fn is(&self, number: Number, id: [u8; 32]) -> bool {
+        self.row(number).hash == self.hasher.hash_one(EntryId(id))
     }
 
     /// The leaf of an entry in the own ledger.
     pub(super) fn leaf(&self, number: Number) -> LedgerIndex {
-        self.row(number).leaf
+        let run = self.leaves.partition_point(|(first, _)| *first <= number.0).saturating_sub(1);
+        let (first, leaf) = self.leaves[run];
+        LedgerIndex(leaf.0 + u64::from(number.0 - first))
     }
 
     /// The properties of an entry.
@@ -235,7 +242,7 @@ impl OwnEntries {
 
     /// All entries, in the order of the own ledger.
     pub(super) fn numbers(&self) -> impl Iterator<Item = Number> + use<> {
-        let count = u32::try_from(self.ids.len()).expect("each entry has a number");
+        let count = u32::try_from(self.rows.len()).expect("each entry has a number");
         (0..count).map(Number)
     }
 

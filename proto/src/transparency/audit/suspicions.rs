@@ -12,9 +12,10 @@ use super::own_entries::Number;
 use super::plan::Plan;
 use super::shown::Shown;
 use super::{FINDINGS_OF_A_KIND, ReceiptRef, Records};
-use crate::base::ids::{EntryId, Epoch};
+use crate::base::ids::{Epoch, LedgerIndex};
 use crate::base::limits;
 use crate::charter::Charters;
+use crate::entry::id_in;
 use crate::receipt::{Receipt, item_receipt};
 use crate::tlog::checkpoint::Checkpoint;
 use crate::transparency::evidence::{HELD, counts_as_held};
@@ -186,9 +187,9 @@ impl<R: Records> Suspicions<'_, R> {
     fn omitted(&self) -> Found<R> {
         let mut found = Vec::new();
         for number in self.holdings.entries.numbers() {
-            let id = self.holdings.entries.id(number);
             for claim in self.holdings.entries.claims(number) {
-                if self.shown.leaf_hash(claim.epoch, claim.index).is_some_and(|hash| hash != id.0) {
+                let shown = self.shown.leaf_hash(claim.epoch, claim.index);
+                if shown.is_some_and(|hash| !self.holdings.entries.is(number, hash)) {
                     let (entry, receipt) = (self.entry(number)?, self.records.receipt(claim.receipt)?);
                     let leaf = self.shown.leaf_proof(claim.epoch, claim.index);
                     found.push(Finding::Omitted(wire::Omitted { entry, receipt, leaf }));
@@ -202,8 +203,9 @@ impl<R: Records> Suspicions<'_, R> {
     fn displaced(&self) -> Found<R> {
         let mut found = Vec::new();
         for authored in &self.holdings.authored {
-            let (place, id) = (authored.place, self.holdings.entries.id(authored.number));
-            if self.shown.leaf_hash(place.epoch, place.index).is_some_and(|hash| hash != id.0) {
+            let place = authored.place;
+            let shown = self.shown.leaf_hash(place.epoch, place.index);
+            if shown.is_some_and(|hash| !self.holdings.entries.is(authored.number, hash)) {
                 let entry = self.entry(authored.number)?;
                 let leaf = self.shown.leaf_proof(place.epoch, place.index);
                 found.push(Finding::ForkedLeaf(wire::Displaced { entry, leaf }));
@@ -243,7 +245,7 @@ impl<R: Records> Suspicions<'_, R> {
         let entries = &self.holdings.entries;
         let mut found = Vec::new();
         let whereabouts = |number| match self.plan.whereabouts(self.holdings, number) {
-            Whereabouts::Unknown => match self.shown.named.get(&entries.id(number)).copied().flatten() {
+            Whereabouts::Unknown => match self.located(number) {
                 Some(index) => Whereabouts::Leaf(index),
                 None => Whereabouts::Nowhere,
             },
@@ -289,12 +291,12 @@ impl<R: Records> Suspicions<'_, R> {
         let entries = &self.holdings.entries;
         let (mut found, mut refusals, mut deferrals) = (Vec::new(), 0, 0);
         for (number, answers) in self.holdings.never_taken() {
-            let id = entries.id(number);
             // Each quotes all ancestors, and a liar may refuse everything.
             if let Some(refused) = answers.refused.filter(|_| refusals < FINDINGS_OF_A_KIND) {
                 refusals += 1;
                 let ancestors = self.entries_of(&entries.ancestors(number))?;
-                let (entry, refusal) = (self.entry(number)?, self.item_receipt(refused, &id)?);
+                let entry = self.entry(number)?;
+                let refusal = self.item_receipt(refused, &entry)?;
                 found.push(Finding::RefusedWrongly(wire::RefusedWrongly { entry, ancestors, refusal }));
             }
             if let Some([(first, began), (last, ended)]) = answers.deferred
@@ -307,16 +309,21 @@ impl<R: Records> Suspicions<'_, R> {
                 let mut parents = Vec::new();
                 for parent in parent_numbers {
                     if let Some(claim) = entries.claims(parent).last() {
-                        parents.extend(self.item_receipt(claim.receipt, &entries.id(parent))?);
+                        parents.extend(self.item_receipt(claim.receipt, &self.entry(parent)?)?);
                     }
                 }
-                let (first, last) = (self.item_receipt(first, &id)?, self.item_receipt(last, &id)?);
                 let entry = self.entry(number)?;
+                let (first, last) = (self.item_receipt(first, &entry)?, self.item_receipt(last, &entry)?);
                 let deferral = wire::EndlessDeferral { entry, first, last, parents, parent_entries };
                 found.push(Finding::EndlessDeferral(deferral));
             }
         }
         Ok(found)
+    }
+
+    /// The leaf of an entry that the agency was asked for by name.
+    fn located(&self, number: Number) -> Option<LedgerIndex> {
+        self.shown.named.get(self.holdings.named_id(number)?).copied().flatten()
     }
 
     /// The `SignedEntry` bytes of an entry.
@@ -325,11 +332,12 @@ impl<R: Records> Suspicions<'_, R> {
     }
 
     /// The part of a receipt that is about this entry.
-    fn item_receipt(&self, receipt: ReceiptRef, entry: &EntryId) -> Result<Option<wire::ItemReceipt>, R::Error> {
+    fn item_receipt(&self, receipt: ReceiptRef, signed: &[u8]) -> Result<Option<wire::ItemReceipt>, R::Error> {
+        let Some(entry) = id_in(signed) else { return Ok(None) };
         let ack = wire::Ack::decode(self.records.receipt(receipt)?.as_slice()).ok();
         Ok(ack.and_then(|ack| {
             let parsed = Receipt::parse(&ack).ok()?;
-            item_receipt(&ack, parsed.results.iter().position(|result| result.entry == *entry)?)
+            item_receipt(&ack, parsed.results.iter().position(|result| result.entry == entry)?)
         }))
     }
 
