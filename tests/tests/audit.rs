@@ -60,6 +60,48 @@ async fn audits_of_honest_agencies_find_nothing_and_prove_every_acknowledged_ent
     assert!(stranger.err.contains("no adjacent peer"), "{stranger:?}");
 }
 
+/// The leaves that the city's audit of the province compared, and those before them.
+fn compared(federation: &TestFederation, options: &[&str]) -> [u64; 2] {
+    let command = [&["audit", PROVINCE, "--output", "json"], options].concat();
+    let said = run_on(&federation.folder_of(CITY), &command);
+    assert_eq!((said.code, findings(&said)), (0, vec![]), "{said:?}");
+    let audits: Value = serde_json::from_str(&said.out).expect("JSON");
+    ["checked", "checked_before"].map(|name| audits[0][name].as_u64().expect("a number"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_goes_on_where_the_last_one_ended_also_after_a_restart_and_a_damaged_point_means_the_start() {
+    let mut federation = TestFederation::start(province_and_city()).await;
+    federation.linked().await;
+    let (city, province) = (federation.node(CITY).await, federation.node(PROVINCE).await);
+    for number in 0..5 {
+        let lodged = city.lodges(&format!("Lampu jalan {number}")).await;
+        city.forwards(lodged.complaint, PROVINCE).await;
+        province.accepts(lodged.complaint).await;
+    }
+    city.keeps_its_receipts().await;
+    province.keeps_its_receipts().await;
+    let [first, before] = compared(&federation, &[]);
+    assert!(first >= 15 && before == 0, "{first} {before}");
+    let lodged = city.lodges("Jalan berlubang").await;
+    city.forwards(lodged.complaint, PROVINCE).await;
+    province.accepts(lodged.complaint).await;
+    city.keeps_its_receipts().await;
+    federation.stop_node(CITY).await;
+    federation.start_node(CITY).await;
+    federation.linked().await;
+    let [second, before] = compared(&federation, &[]);
+    assert!((1..10).contains(&second) && before == first, "{second} {before}");
+    let [whole, before] = compared(&federation, &["--whole"]);
+    assert!(whole >= first + second && before == 0, "{whole} {before}");
+    let point = federation.folder_of(CITY).join("audits").join(PROVINCE);
+    let mut bytes = std::fs::read(&point).expect("the point of the last audit");
+    *bytes.last_mut().expect("bytes") ^= 1;
+    std::fs::write(&point, bytes).expect("written");
+    let [again, before] = compared(&federation, &[]);
+    assert!(again >= whole && before == 0, "{again} {before}");
+}
+
 /// The city has offered a complaint to the liar. The liar has acknowledged the offer and stored it in its ledger.
 struct Scene {
     stage: Stage,
