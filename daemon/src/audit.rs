@@ -34,9 +34,9 @@ pub use witness::keep_witnessing;
 use std::path::Path;
 
 use sinergi_proto::base::ids::AgencyId;
-use sinergi_proto::transparency::audit::resume::Resume;
 use sinergi_proto::transparency::audit::{Audit, NoAnswer};
 use sinergi_proto::transparency::rollback_guard::GuardState;
+use tokio::time::Instant;
 
 use crate::base::time::now_millis;
 use crate::peers::{Peers, Unanswered};
@@ -100,8 +100,7 @@ impl Auditor {
         charter_store: CharterStore,
         guard: GuardService,
     ) -> Self {
-        let (reader, charter) = (outbox.reader(), charter_store.newest().name());
-        let resume_files = ResumeFiles::open(data, &charter, reader.epoch(), reader.end());
+        let resume_files = ResumeFiles::open(data, outbox.reader().epoch(), outbox.reader().end());
         let records = OwnRecords::new(outbox, charter_store.clone());
         Self { own, peers, records, resume_files, charter_store, guard }
     }
@@ -120,8 +119,8 @@ impl Auditor {
         }
     }
 
-    /// Audits one agency. An audit with a scope begins at the start. `progress` is called after each question; it returns whether the caller still
-    /// waits.
+    /// Audits one agency. An audit with a scope begins at the start. After `until` no more is asked, and what was answered counts. `progress` is called
+    /// after each question; it returns whether the caller still waits.
     ///
     /// # Errors
     /// The agency cannot be asked, this node may not accuse anybody, or its own data cannot be read.
@@ -130,18 +129,18 @@ impl Auditor {
         agency: &AgencyId,
         scope: &Scope,
         begin: Begin,
+        until: Option<Instant>,
         mut progress: impl FnMut(Progress) -> bool,
     ) -> Result<Audited, AuditError> {
         if self.peers.get(agency).is_none() {
             return Err(AuditError::NotAsked(Unanswered::NotAdjacent(agency.clone())));
         }
-        let goes_on = begin == Begin::AfterLast && *scope == Scope::default();
-        let resume = if goes_on { self.resume_files.load(agency) } else { None };
-        if let Some(audit) = self.asked(agency, scope, resume, &mut progress).await? {
-            return self.concluded(audit).await;
-        }
-        let anew = self.asked(agency, scope, None, &mut progress).await?;
-        self.concluded(anew.expect("an audit from the start does not begin anew")).await
+        let begin = if *scope == Scope::default() { begin } else { Begin::AtStart };
+        let audit = match self.asked(agency, scope, begin, until, &mut progress).await? {
+            audit if audit.must_begin_anew() => self.asked(agency, scope, Begin::AtStart, until, &mut progress).await?,
+            audit => audit,
+        };
+        self.concluded(audit).await
     }
 
     /// Keeps the point from which the next audit goes on. Call it when the findings are kept.
@@ -153,21 +152,29 @@ impl Auditor {
         }
     }
 
-    /// Asks all questions of an audit. `None` if the audit must begin anew.
+    /// Asks all questions of an audit.
     async fn asked(
         &self,
         agency: &AgencyId,
         scope: &Scope,
-        resume: Option<Resume>,
+        begin: Begin,
+        until: Option<Instant>,
         progress: &mut impl FnMut(Progress) -> bool,
-    ) -> Result<Option<Audit>, AuditError> {
+    ) -> Result<Audit, AuditError> {
         self.may_accuse().await?;
+        let resume = self.resume_files.load(agency);
         let holdings = {
             let (records, own, agency, scope) = (self.records.clone(), self.own.clone(), agency.clone(), scope.clone());
-            tokio::task::spawn_blocking(move || records.of(&own, &agency, &scope, resume)).await??
+            tokio::task::spawn_blocking(move || records.of(&own, &agency, &scope, begin, resume)).await??
         };
         let mut audit = Audit::new(holdings, now_millis());
         while let Some(question) = audit.question() {
+            if until.is_some_and(|until| Instant::now() >= until) {
+                audit.unanswered(NoAnswer::Own(
+                    "the audit took too long; what was answered until then counts".to_owned(),
+                ));
+                break;
+            }
             match self.peers.ask(agency, question).await {
                 Ok(proof) => {
                     let (records, charters) = (self.records.clone(), self.charter_store.charters());
@@ -185,7 +192,7 @@ impl Auditor {
                 return Err(AuditError::GivenUp);
             }
         }
-        Ok(Some(audit).filter(|audit| !audit.must_begin_anew()))
+        Ok(audit)
     }
 
     async fn concluded(&self, audit: Audit) -> Result<Audited, AuditError> {

@@ -11,6 +11,7 @@ use sinergi_proto::transparency::audit::holdings::{Assignment, Holdings};
 use sinergi_proto::transparency::audit::resume::{RecordsUpTo, Resume};
 use sinergi_proto::transparency::audit::{HeldCase, ReceiptRef, Records, Scope};
 
+use super::Begin;
 use crate::base::time::now_millis;
 use crate::storage::charters::CharterStore;
 use crate::storage::complaint_loader::{self, OwnDataError, ParsedLeaf};
@@ -33,8 +34,8 @@ impl OwnRecords {
         Self { outbox, charter_store }
     }
 
-    /// Everything that this node, `own`, has from an agency and that an audit compares with the agency's ledger. With `resume`, as much of it as is new
-    /// since then, if the audit may go on from there.
+    /// Everything that this node, `own`, has from an agency and that an audit compares with the agency's ledger; or as much of it as is new since
+    /// `resume`, if the audit may go on from there.
     ///
     /// # Errors
     /// The own ledger cannot be read.
@@ -43,6 +44,7 @@ impl OwnRecords {
         own: &AgencyId,
         agency: &AgencyId,
         scope: &Scope,
+        begin: Begin,
         resume: Option<Resume>,
     ) -> Result<Holdings, OwnDataError> {
         let (reader, charters) = (self.outbox.reader(), self.charter_store.charters());
@@ -52,10 +54,13 @@ impl OwnRecords {
         let records = RecordsUpTo { epoch: reader.epoch(), leaves: reader.size(), end: end.to_bits() };
         let (auditor, agency, scope) = (own.clone(), agency.clone(), scope.clone());
         let assignment = Assignment { auditor, agency, scope, received, now: now_millis(), records };
-        let resume = resume.filter(|resume| resume.fits(&charters.newest().name(), reader.epoch(), end.to_bits()));
-        let begin = resume.as_ref().and_then(|resume| Position::from_bits(resume.records.end));
-        let mut holdings = match resume.filter(|_| begin.is_some()) {
-            Some(resume) => {
+        let resume = resume.filter(|resume| resume.is_of(reader.epoch(), end.to_bits()));
+        let fits =
+            |resume: &Resume| resume.fits(&charters.newest().name(), reader.epoch(), end.to_bits(), now_millis());
+        let goes_on = begin == Begin::AfterLast && resume.as_ref().is_some_and(fits);
+        let from = resume.as_ref().filter(|_| goes_on).and_then(|resume| Position::from_bits(resume.records.end));
+        let mut holdings = match (resume, from) {
+            (Some(resume), Some(_)) => {
                 let carried: Vec<LedgerIndex> = resume.carried().collect();
                 let mut holdings = Holdings::resumed(assignment, &charters, resume);
                 for leaf in carried {
@@ -63,13 +68,14 @@ impl OwnRecords {
                 }
                 holdings
             }
-            None => {
+            (earlier, _) => {
                 let mut holdings = Holdings::new(assignment, &charters);
                 holdings.reserve(usize::try_from(records.leaves).unwrap_or_default());
+                earlier.iter().for_each(|earlier| holdings.add_earlier(earlier));
                 holdings
             }
         };
-        for record in reader.records_from(begin.unwrap_or(reader.start())) {
+        for record in reader.records_from(from.unwrap_or(reader.start())) {
             let record = record?;
             if record.position >= end {
                 break;

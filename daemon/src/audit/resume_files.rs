@@ -13,7 +13,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use sinergi_proto::base::ids::{AgencyId, Epoch};
-use sinergi_proto::entry::CharterName;
 use sinergi_proto::tlog::tree::leaf_hash;
 use sinergi_proto::transparency::audit::resume::Resume;
 
@@ -33,12 +32,12 @@ pub(super) struct ResumeFiles {
 impl ResumeFiles {
     /// The files of the node with this data folder, which starts with a ledger that ends here. Removes the points that do not fit: the ledger may have
     /// lost records since, and other ones may come in their place.
-    pub(super) fn open(data: &Path, charter: &CharterName, epoch: Epoch, end: Position) -> Self {
+    pub(super) fn open(data: &Path, epoch: Epoch, end: Position) -> Self {
         let files = Self { folder: data.join(FOLDER) };
         for entry in fs::read_dir(&files.folder).into_iter().flatten().flatten() {
             let agency = entry.file_name().to_str().and_then(|name| name.parse::<AgencyId>().ok());
-            let fits = |resume: Resume| resume.fits(charter, epoch, end.to_bits());
-            if agency.and_then(|agency| files.load(&agency)).is_some_and(fits) {
+            let is_of = |resume: Resume| resume.is_of(epoch, end.to_bits());
+            if agency.and_then(|agency| files.load(&agency)).is_some_and(is_of) {
                 continue;
             }
             if let Err(error) = fs::remove_file(entry.path()) {

@@ -61,7 +61,7 @@ impl Audits {
                         Err(mpsc::error::TrySendError::Closed(_))
                     )
                 };
-                let result = match auditor.audit(&agency, &scope, begin, progress).await {
+                let result = match auditor.audit(&agency, &scope, begin, None, progress).await {
                     Ok(audited) => {
                         let result = keep_findings(&evidence, audited.clone()).await;
                         auditor.keep_resume(&audited).await;

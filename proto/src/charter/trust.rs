@@ -85,16 +85,16 @@ impl Charters {
         opened
     }
 
-    /// Reads a checkpoint of an agency whose statement was verified when it came. The time is only claimed. No signature is verified again, unless
-    /// a key of the agency was revoked.
+    /// Reads a checkpoint of an agency that was verified when it came. No signature is verified again, unless a key of the agency was revoked.
     ///
     /// # Errors
     /// When it is of another agency, or does not count any more.
     pub fn reread_checkpoint(&self, note: &[u8], agency: &AgencyId) -> Result<Checkpoint, CheckpointError> {
-        match self.has_revoked(agency) {
-            true => self.open_checkpoint(note, agency),
-            false => Checkpoint::read(note, &self.newest().federation, agency),
+        if self.has_revoked(agency) {
+            return self.open_checkpoint(note, agency);
         }
+        let keys = self.checkpoint_keys(agency).ok_or_else(|| CheckpointError::Stranger(agency.clone()))?;
+        Checkpoint::read(note, &self.newest().federation, agency, &keys)
     }
 
     /// Opens a checkpoint of an agency under any key that it ever had, revoked or not. The caller has something else that makes it count.

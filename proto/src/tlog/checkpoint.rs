@@ -177,13 +177,23 @@ impl Checkpoint {
         Ok(Self { epoch, size: text.size(), root: text.hash().0, seconds })
     }
 
-    /// Reads a note of `agency` whose statement was verified before. The time is the one that it claims.
+    /// Reads a note of `agency` that [opened](Self::open) before, under some of these keys. No signature is checked again: the time is that of the first
+    /// time line under one of the keys, as [`Self::open`] would say.
     ///
     /// # Errors
     /// When the note is of another origin.
-    pub fn read(bytes: &[u8], federation: &str, agency: &AgencyId) -> Result<Self, CheckpointError> {
+    pub fn read(
+        bytes: &[u8],
+        federation: &str,
+        agency: &AgencyId,
+        keys: &CheckpointKeys,
+    ) -> Result<Self, CheckpointError> {
         let (text, epoch) = text_of(&note::read(bytes)?, federation, agency)?;
-        let seconds = Self::claimed_seconds(bytes, federation, agency);
+        let name = time_key_name(federation, agency);
+        let ids: Vec<u32> =
+            keys.time.iter().map(|key| NoteKey::new(&name, NoteKeyUse::Cosignature, key.clone()).id()).collect();
+        let is_time = |line: &signed_note::Signature| line.name() == name && ids.contains(&line.id());
+        let seconds = note::signature_lines(bytes).find(is_time).and_then(|line| note::cosignature_seconds(&line));
         Ok(Self { epoch, size: text.size(), root: text.hash().0, seconds })
     }
 }

@@ -67,6 +67,11 @@ impl NoteKey {
         &self.name
     }
 
+    /// The number of the key, as signature lines name it.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
     /// The public key.
     pub fn public(&self) -> &PublicKey {
         &self.public

@@ -38,7 +38,8 @@
 //! - a leaf or a tree counts as shown only if it is proved under a checkpoint that the agency signed;
 //! - a suspicion is reported only if the [`Judge`] confirms it, so an honest agency is never accused;
 //! - every audit ends: each answer leads to the next question, and the first question without a usable answer ends the audit;
-//! - an audit that goes on from an earlier one finds what one from the start would find, or [begins anew](Audit::must_begin_anew);
+//! - an audit that goes on from an earlier one accuses nobody whom one from the start would not accuse. What it may miss, the next one from the start
+//!   finds, a week later at most;
 //! - a failure of the auditing node or of the link is never a finding against the agency;
 //! - the same holdings, answers and times give the same findings in the same order.
 
@@ -312,6 +313,7 @@ impl Audit {
     /// # Errors
     /// When the own records cannot be read.
     pub fn conclude<R: Records>(self, records: &R, charters: &Charters, now: u64) -> Result<Audited, R::Error> {
+        let must_begin_anew = self.must_begin_anew;
         let is_unreached = self.has_no_answer() && matches!(self.no_answer, Some(NoAnswer::Own(_)));
         let (checked, is_compared) = (self.checked(), self.comparison.compared() == self.plan.size);
         let Self { holdings, shown, comparison, lacking, plan, asked_at, no_answer, .. } = self;
@@ -340,7 +342,7 @@ impl Audit {
         let is_clean = no_answer.is_none() && !findings.iter().any(|(accusation, _)| is_found_by_comparing(accusation));
         let resume = comparison
             .next_begin()
-            .filter(|_| is_clean && plan.compares)
+            .filter(|_| is_clean && plan.compares && !plan.is_cut && !must_begin_anew)
             .and_then(|frontier| Resume::made(&holdings, &shown, &lacking, &plan, frontier, held_again, &lost));
         let mut lost_entries = Vec::new();
         for number in &lost {
@@ -447,7 +449,9 @@ impl Audit {
             return Step::Hashes;
         }
         self.plan.detail(&self.holdings, &self.comparison, self.shown.epoch());
-        self.must_begin_anew = self.plan.has_too_many_late();
+        // What an overseer lacks is stated only by an audit that has read all own records.
+        let is_stated = self.holdings.resume.is_some() && self.lacking.has_any();
+        self.must_begin_anew = is_stated || self.plan.needs_the_start(&self.holdings);
         if self.must_begin_anew { Step::Done } else { self.plan.next(Step::Sizes(0)) }
     }
 }

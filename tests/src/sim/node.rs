@@ -256,7 +256,7 @@ impl Node {
         self.ledger.sightings = guard.sightings().to_vec();
         self.guard = guard;
         self.ledger.destroy_spent_items();
-        self.audits.start(&self.charters.newest().name(), self.ledger.records());
+        self.audits.start(self.ledger.records());
         self.load_watch(now);
         self.peers.clear();
         self.own_clock = OwnClock::of_a_start(self.ledger.newest_time(&self.id), self.clocks(now));

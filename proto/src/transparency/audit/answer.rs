@@ -35,8 +35,8 @@ pub enum NoProof {
     /// The nodes do not prove the leaves or sizes of the question.
     #[error("its answer proves nothing: {0}")]
     Proof(#[from] ProofError),
-    /// The question was for whole leaves from this one on, and none came.
-    #[error("it showed no leaves from {0} on")]
+    /// The question was for whole leaves from this one on, and fewer than fit or more than asked for came.
+    #[error("it showed too few or too many leaves from {0} on")]
     NoLeaves(u64),
     /// The question was for hashes of leaves, and fewer or more came.
     #[error("it showed {found} bytes of hashes, asked for {asked}")]

@@ -118,8 +118,8 @@ impl Comparison {
         let begin = Place { epoch, index: LedgerIndex(first) };
         while let Some(authored) = holdings.authored.get(self.authored) {
             let Place { epoch: of, index } = authored.place;
-            let within =
-                (authored.place >= begin).then(|| hashes.get(usize::try_from(index.0 - first).ok()?)).flatten();
+            let at = index.0.checked_sub(first).filter(|_| of == epoch).and_then(|at| usize::try_from(at).ok());
+            let within = at.and_then(|at| hashes.get(at));
             if authored.place >= begin && (of != epoch || within.is_none()) {
                 return;
             }

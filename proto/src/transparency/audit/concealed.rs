@@ -5,6 +5,8 @@
 //! Invariant: a complaint costs at most as many steps as the product of its parents and of the agency's entries in it, and a few words for each of
 //! its entries.
 
+use std::collections::BTreeSet;
+
 use super::holdings::Holdings;
 use super::own_entries::{Claim, Number, OwnEntries};
 use crate::base::ids::{Epoch, LedgerIndex};
@@ -34,8 +36,8 @@ pub(super) enum KnownBy {
     Leaf(LedgerIndex),
 }
 
-/// Most of them that are found, those of full entries apart. Further ones say nothing new.
-const MOST: usize = 1024;
+/// Most of them that are found, those of full entries apart.
+const MOST: usize = 16_384;
 
 /// The knowledge of where the agency's ledger has an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +57,9 @@ pub(super) struct Search {
     /// is enough for each, except for an entry with as many parents as it has room for.
     pub(super) found: Vec<LeftOut>,
     /// Entries that some entry of the agency leaves out. It is not known whether the agency's ledger has them.
-    pub(super) unknown: Vec<Number>,
+    pub(super) unknown: BTreeSet<Number>,
+    /// Whether there were more.
+    pub(super) is_cut: bool,
 }
 
 /// Searches all complaints. `epoch` is the audited one, and `whereabouts` says where the agency's ledger has an entry of somebody else.
@@ -88,11 +92,14 @@ pub(super) fn search(holdings: &Holdings, epoch: Option<Epoch>, whereabouts: imp
                 let known_by = match known_before(entries, other, own_place, place) {
                     None if own_place.is_none() && epoch == Some(place.epoch) => match whereabouts(other) {
                         Whereabouts::Leaf(index) if index < place.index => Some(KnownBy::Leaf(index)),
-                        Whereabouts::Unknown if search.unknown.len() < MOST => {
-                            search.unknown.push(other);
+                        Whereabouts::Unknown => {
+                            search.is_cut |= search.unknown.len() >= MOST && !search.unknown.contains(&other);
+                            if !search.is_cut {
+                                search.unknown.insert(other);
+                            }
                             None
                         }
-                        Whereabouts::Leaf(_) | Whereabouts::Nowhere | Whereabouts::Unknown => None,
+                        Whereabouts::Leaf(_) | Whereabouts::Nowhere => None,
                     },
                     known_by => known_by,
                 };
@@ -100,6 +107,8 @@ pub(super) fn search(holdings: &Holdings, epoch: Option<Epoch>, whereabouts: imp
                 let found = if is_full { &mut found_of_full } else { &mut search.found };
                 if found.len() < MOST {
                     found.push(LeftOut { by, is_full, other, known_by });
+                } else {
+                    search.is_cut = true;
                 }
                 if !is_full {
                     break;

@@ -54,6 +54,8 @@ pub struct Holdings {
     names: HashMap<Number, (ComplaintId, HybridClock, EntryId)>,
     /// The point from which the audit goes on; `None` if it begins at the start.
     pub(super) resume: Option<Resume>,
+    /// Whether a receipt answers an entry that is not here.
+    pub(super) has_unknown_answers: bool,
     /// The complaints whose entries before the own records of `resume` were added.
     with_past: HashSet<ComplaintId>,
     /// The carried entries of `resume` that were not added yet.
@@ -130,6 +132,7 @@ impl Holdings {
             entries: OwnEntries::default(),
             names: HashMap::new(),
             resume: None,
+            has_unknown_answers: false,
             with_past: HashSet::new(),
             carried: BTreeMap::new(),
             untaken: HashMap::new(),
@@ -152,6 +155,11 @@ impl Holdings {
         holdings.carried = resume.carried.iter().map(|carried| (carried.leaf, carried.clone())).collect();
         holdings.resume = Some(resume);
         holdings
+    }
+
+    /// Adds the checkpoints of an audit from which this one does not go on. Its own records must be the same as now up to its end.
+    pub fn add_earlier(&mut self, resume: &Resume) {
+        self.checkpoints.extend(&resume.checkpoints);
     }
 
     /// Adds the earlier entries of the complaint of a new or carried entry: an earlier audit has looked at them. Call it before [`Self::add_entry`].
@@ -212,7 +220,7 @@ impl Holdings {
         if let Some(Carried { untaken, claim, .. }) = carried {
             self.untaken.extend(untaken.map(|untaken| (number, untaken)));
             if let Some((epoch, index, receipt)) = claim {
-                self.entries.claim(number, epoch, index, receipt);
+                self.entries.claim(number, (epoch, index), receipt, false);
             }
         }
         if kind.is_authored {
@@ -232,6 +240,9 @@ impl Holdings {
         if self.charters.disputes_receipt(peer, parsed.key_id, &receipt_id(&ack.receipt)) {
             return;
         }
+        // An entry that is not here was sent later than it was written, or again. Only an audit from the start knows it.
+        let is_here = |entry: &EntryId| self.entries.number(entry).is_some();
+        self.has_unknown_answers |= !parsed.results.iter().all(|result| is_here(&result.entry));
         if is_in_scope {
             self.add_untaken(&parsed, receipt, at);
         }
@@ -245,7 +256,7 @@ impl Holdings {
         let Some(epoch) = self.epoch_of(&parsed, receipt) else { return };
         for (number, index) in leaves {
             self.untaken.remove(&number);
-            self.entries.claim(number, epoch, index, receipt);
+            self.entries.claim(number, (epoch, index), receipt, false);
         }
     }
 
@@ -400,7 +411,11 @@ impl Holdings {
         if let Some(index) = named
             && let Ok(checkpoint) = self.charters.open_by_any_key(&parsed.checkpoint, agency)
         {
-            self.entries.claim(number, checkpoint.epoch, index, receipt);
+            let is_compared = |resume: &Resume| {
+                receipt.0 < resume.records.end && checkpoint.epoch == resume.epoch && index.0 < resume.size
+            };
+            let is_shown = self.resume.as_ref().is_some_and(is_compared);
+            self.entries.claim(number, (checkpoint.epoch, index), receipt, is_shown);
         }
     }
 
@@ -440,8 +455,9 @@ impl Holdings {
                 self.entries.number(basis).map(|offer| self.offers.remove(&offer));
             }
             Body::Case { basis, act: CaseAct::Arrived } => {
-                let offer = self.entries.number(basis).and_then(|offer| self.offers.get_mut(&offer));
-                offer.map(|offer| offer.arrived = Some(leaf));
+                if let Some(offer) = self.entries.number(basis).and_then(|offer| self.offers.get_mut(&offer)) {
+                    offer.arrived = Some(leaf);
+                }
             }
             Body::Node(body) => self.published.extend(publication(body, entry.place, leaf)),
             _ => {}

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::holdings::Holdings;
-use crate::admission::signing_key;
+use crate::admission::{Verdict, signing_key};
 use crate::base::ids::{Epoch, LedgerIndex};
 use crate::charter::{Charter, Charters};
 use crate::entry::{Entry, Place};
@@ -69,8 +69,11 @@ impl Lacking {
             && entry.complaint.is_some()
             && !holdings.turned_away.contains(&entry.id)
             && is_overseer_since(self.adopted.max(entry.charter.version), holdings, charters);
-        let is_unsigned = !signing_key(&entry, charters).is_ok_and(|key| entry.verify(&key.public));
-        if entry.author == holdings.assignment.agency {
+        let verdict = signing_key(&entry, charters).map(|key| entry.verify(&key.public));
+        // An unknown key says nothing.
+        let is_unsigned = matches!(verdict, Ok(false) | Err(Verdict::Refuse(_)));
+        let is_own = entry.author == holdings.assignment.agency && matches!(verdict, Ok(true));
+        if is_own && charters.version(entry.charter.version).is_some() {
             self.adopted = self.adopted.max(entry.charter.version);
             if index.0 < self.next_begin {
                 self.adopted_before_next = self.adopted_before_next.max(entry.charter.version);
@@ -89,6 +92,11 @@ impl Lacking {
             }
         }
         is_kept
+    }
+
+    /// Whether there is something to state.
+    pub(super) fn has_any(&self) -> bool {
+        !self.withheld.is_empty() || !self.unsigned.is_empty()
     }
 
     fn adopt_before(&mut self, place: Place, holdings: &Holdings) {

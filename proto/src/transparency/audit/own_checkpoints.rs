@@ -2,8 +2,7 @@
 //!
 //! Must not know what the agency answers.
 //!
-//! Invariant: a statement was verified when it came into the records. A time may be one that the note only claims, so it counts only after
-//! [`Charters::open_checkpoint`](crate::charter::Charters::open_checkpoint).
+//! Invariant: a checkpoint was verified when it came into the records.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,9 +13,11 @@ use crate::tlog::checkpoint::Checkpoint;
 /// A checkpoint of the agency.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct OwnCheckpoint {
-    /// The checkpoint, with the time that its note claims.
+    /// The checkpoint.
     pub(super) checkpoint: Checkpoint,
     pub(super) note: NoteRef,
+    /// Whether an earlier audit has compared and kept it.
+    pub(super) is_kept: bool,
 }
 
 /// Where the signed note of a checkpoint is.
@@ -42,7 +43,7 @@ pub(super) struct OwnCheckpoints(Vec<OwnCheckpoint>);
 impl OwnCheckpoints {
     /// Adds a checkpoint.
     pub(super) fn add(&mut self, checkpoint: Checkpoint, note: NoteRef) {
-        self.0.push(OwnCheckpoint { checkpoint, note });
+        self.0.push(OwnCheckpoint { checkpoint, note, is_kept: false });
     }
 
     /// Sorts them. Of one tree the first and the last checkpoint stay: their times enclose the times of all others.
@@ -71,10 +72,18 @@ impl OwnCheckpoints {
         &self.0[first.min(end)..end]
     }
 
-    /// The checkpoints that the next audit needs after one of a tree with this epoch and size. Those of larger trees and later epochs are all kept. Of
+    /// The sizes of up to `most` leaves in an epoch of which a checkpoint has come since the earlier audit.
+    pub(super) fn late_sizes(&self, epoch: Epoch, most: u64) -> Vec<u64> {
+        let new = self.between(epoch, 0, most).iter().filter(|known| !known.is_kept);
+        let mut sizes: Vec<u64> = new.map(|known| known.checkpoint.size).collect();
+        sizes.dedup();
+        sizes
+    }
+
+    /// The checkpoints that the next audit needs after one at `now` (in milliseconds since 1970) of a tree with this epoch and size. Those of larger trees and later epochs are all kept. Of
     /// the others it needs some, to find entries that come late and are dated back: one a minute of the last two days, one an hour of the two months
     /// before, and one a day of the rest.
-    pub(super) fn to_keep(&self, epoch: Epoch, size: u64) -> Vec<OwnCheckpoint> {
+    pub(super) fn to_keep(&self, epoch: Epoch, size: u64, now: u64) -> Vec<OwnCheckpoint> {
         const MINUTE: u64 = 60;
         const HOUR: u64 = 60 * MINUTE;
         const DAY: u64 = 24 * HOUR;
@@ -82,10 +91,9 @@ impl OwnCheckpoints {
         let mut kept: Vec<OwnCheckpoint> = Vec::new();
         let of_epoch = self.0.iter().rev().filter(|known| known.checkpoint.epoch == epoch);
         let timed = of_epoch.filter(|known| known.checkpoint.size <= size && known.checkpoint.seconds.is_some());
-        let newest = self.0.iter().filter_map(|known| known.checkpoint.seconds).max().unwrap_or_default();
         for known in timed {
             let seconds = known.checkpoint.seconds.unwrap_or_default();
-            let apart = match newest - seconds {
+            let apart = match (now / 1000).saturating_sub(seconds) {
                 age if age < 2 * DAY => MINUTE,
                 age if age < 60 * DAY => HOUR,
                 _ => DAY,
@@ -96,6 +104,7 @@ impl OwnCheckpoints {
             }
         }
         kept.extend_from_slice(&self.0[later..]);
+        kept.iter_mut().for_each(|known| known.is_kept = true);
         kept
     }
 

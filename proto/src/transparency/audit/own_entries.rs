@@ -185,10 +185,13 @@ impl OwnEntries {
         true
     }
 
-    /// The leaves of this epoch that the agency named for entries and has not shown to be these entries.
+    /// The leaves of this epoch that the agency named for entries and has not shown to be these entries. An entry under a revoked key proves nothing, so
+    /// its leaves are left out.
     pub(super) fn unshown_claims(&self, epoch: Epoch) -> impl Iterator<Item = LedgerIndex> {
-        let claims = self.claims.iter().zip(&self.is_shown);
-        claims.filter(move |(claim, is_shown)| claim.epoch == epoch && !**is_shown).map(|(claim, _)| claim.index)
+        let undisputed = self.numbers().filter(|number| !self.kind(*number).is_disputed);
+        let claims = undisputed.flat_map(|number| self.claim_numbers(number));
+        let unshown = claims.filter(|claim| !self.is_shown[*claim as usize]).map(|claim| self.claims[claim as usize]);
+        unshown.filter(move |claim| claim.epoch == epoch).map(|claim| claim.index)
     }
 
     /// Number of parents of an entry, those that are not here included.
@@ -218,13 +221,24 @@ impl OwnEntries {
 
     /// The leaves that the agency named for an entry, newest first.
     pub(super) fn claims(&self, number: Number) -> impl Iterator<Item = &Claim> {
-        let claim = |index: u32| self.claims.get(index as usize);
-        std::iter::successors(claim(self.row(number).claim), move |newer| claim(newer.older))
+        self.claim_numbers(number).map(|claim| &self.claims[claim as usize])
+    }
+
+    fn claim_numbers(&self, number: Number) -> impl Iterator<Item = u32> + '_ {
+        let is_claim = |claim: &u32| *claim != NONE;
+        let newest = Some(self.row(number).claim).filter(is_claim);
+        std::iter::successors(newest, move |newer| Some(self.claims[*newer as usize].older).filter(is_claim))
     }
 
     /// Notes that a receipt names this leaf for an entry. The first receipt that names the leaf counts.
-    pub(super) fn claim(&mut self, number: Number, epoch: Epoch, index: LedgerIndex, receipt: ReceiptRef) {
-        let is_shown = self.kind(number).is_past;
+    /// `is_shown`: an earlier audit has compared the leaf.
+    pub(super) fn claim(
+        &mut self,
+        number: Number,
+        (epoch, index): (Epoch, LedgerIndex),
+        receipt: ReceiptRef,
+        is_shown: bool,
+    ) {
         let mut next = self.row(number).claim;
         while let Some(known) = self.claims.get(next as usize) {
             if (known.epoch, known.index) == (epoch, index) {

@@ -10,7 +10,7 @@
 
 use super::comparison::Comparison;
 use super::concealed::{self, KnownBy, Search, Whereabouts};
-use super::holdings::Holdings;
+use super::holdings::{Authored, Holdings};
 use super::own_entries::Number;
 use crate::base::ids::{Epoch, LedgerIndex};
 use crate::charter::Charters;
@@ -43,6 +43,8 @@ pub(super) struct Plan {
     pub(super) resumed_at: u64,
     /// Number of entries that came after an earlier audit had compared their leaves.
     late: usize,
+    /// Whether some differences are not proved, because there are too many.
+    pub(super) is_cut: bool,
     /// Sizes of older trees with which the tree must begin, ascending.
     sizes: Vec<u64>,
     /// Entries of which it is not known whether the agency's ledger has them.
@@ -94,6 +96,7 @@ impl Default for Plan {
             reads_lacking: false,
             resumed_at: 0,
             late: 0,
+            is_cut: false,
             sizes: Vec::new(),
             named: Vec::new(),
             leaves: Vec::new(),
@@ -129,12 +132,15 @@ impl Plan {
             self.leaves = holdings.expected(self.epoch, self.size).map(|index| index.0).collect();
         } else {
             self.sizes = comparison.other_roots.iter().copied().take(DIFFERENCES).collect();
+            self.sizes.extend(holdings.checkpoints.late_sizes(self.epoch, self.resumed_at));
+            self.sizes.sort_unstable();
+            self.sizes.dedup();
             let (late, differs): (Vec<u64>, Vec<u64>) = {
                 let unshown = holdings.entries.unshown_claims(self.epoch).map(|index| index.0);
                 unshown.filter(|index| *index < self.size).partition(|index| *index < self.resumed_at)
             };
             let whereabouts = |number| self.whereabouts(holdings, number);
-            let Search { found, unknown } = concealed::search(holdings, epoch, whereabouts);
+            let Search { found, unknown, is_cut } = concealed::search(holdings, epoch, whereabouts);
             let known_by_leaf = found.into_iter().filter_map(|left_out| match left_out.known_by {
                 KnownBy::Leaf(index) => Some(index.0),
                 KnownBy::Own | KnownBy::Receipt(_) => None,
@@ -148,9 +154,11 @@ impl Plan {
             });
             let late: Vec<u64> = late.into_iter().chain(authored_late.map(|authored| authored.place.index.0)).collect();
             self.late = late.len();
+            let most = differs.len().max(comparison.displaced.len()).max(comparison.other_roots.len());
+            self.is_cut = is_cut || most > DIFFERENCES;
             let differs = differs.into_iter().take(DIFFERENCES);
             self.leaves = late.into_iter().chain(differs).chain(displaced).chain(known_by_leaf).collect();
-            self.named = unknown;
+            self.named = unknown.into_iter().collect();
             if self.resumed_at > 0 {
                 self.named.extend(holdings.acknowledged_outside(self.epoch));
             }
@@ -161,9 +169,18 @@ impl Plan {
         self.leaves.dedup();
     }
 
-    /// Whether more entries came after an earlier audit had compared their leaves than are proved one by one.
-    pub(super) fn has_too_many_late(&self) -> bool {
-        self.late > LATE
+    /// Whether only an audit from the start sees everything: more came late than is proved one by one, or it came in a way that an audit which goes on
+    /// does not see.
+    pub(super) fn needs_the_start(&self, holdings: &Holdings) -> bool {
+        let is_of_earlier_epoch =
+            |authored: &Authored| authored.place.epoch < self.epoch && !holdings.entries.kind(authored.number).is_past;
+        let sees_less = || {
+            self.late > LATE
+                || self.is_cut
+                || holdings.has_unknown_answers
+                || holdings.authored.iter().any(is_of_earlier_epoch)
+        };
+        holdings.resume.is_some() && sees_less()
     }
 
     /// Where the agency's ledger has an entry, by the leaves that were compared.

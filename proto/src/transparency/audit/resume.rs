@@ -13,7 +13,7 @@
 //! Invariants:
 //! - it is made only by an audit of a whole ledger to its end that found nothing which only a new comparison would find again;
 //! - it may be lost at any time: then the next audit begins at the start;
-//! - it counts only for the ledger, the charter and the own records of which it was made.
+//! - it counts only for the ledger, the charter and the own records of which it was made, and for a week.
 
 use serde::{Deserialize, Serialize};
 
@@ -28,11 +28,17 @@ use crate::base::ids::{Epoch, LedgerIndex};
 use crate::entry::CharterName;
 use crate::tlog::frontier::Frontier;
 
+/// Longest time from one audit from the start to the next, in milliseconds. An audit that goes on may miss what comes late and belongs to a part that was
+/// compared before: checkpoints that are thinned out, an entry whose leaf the agency denies, an entry that refutes an older figure.
+const WHOLE_AGAIN: u64 = 7 * 24 * 3600 * 1000;
+
 /// The point from which the next audit goes on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Resume {
     /// The part that the owner of the records chose.
     pub records: RecordsUpTo,
+    /// When the last audit from the start was, in milliseconds since 1970.
+    pub(super) whole_at: u64,
     /// The newest charter of the audit.
     pub(super) charter: CharterName,
     /// The epoch of the agency's ledger.
@@ -75,7 +81,7 @@ pub(super) struct Carried {
     pub(super) is_open_offer: bool,
     /// The agency's answers, if it did not take the entry.
     pub(super) untaken: Option<Untaken>,
-    /// The leaf that the agency named for it in an earlier epoch, with the receipt.
+    /// The leaf that the agency named for it and that was not compared, with the receipt.
     pub(super) claim: Option<(Epoch, LedgerIndex, ReceiptRef)>,
 }
 
@@ -95,16 +101,16 @@ impl Resume {
         if *scope != Scope::default() || holdings.may_lack_entries(shown_at) {
             return None;
         }
-        let mut checkpoints = holdings.checkpoints.to_keep(plan.epoch, plan.size);
+        let mut checkpoints = holdings.checkpoints.to_keep(plan.epoch, plan.size, holdings.assignment.now);
         let now = shown.trees.iter().find(|tree| tree.extent() == (plan.epoch, plan.size));
-        checkpoints.extend(
-            now.map(|tree| OwnCheckpoint {
-                checkpoint: tree.checkpoint.clone(),
-                note: NoteRef::Note(tree.note.clone()),
-            }),
-        );
+        checkpoints.extend(now.map(|tree| OwnCheckpoint {
+            checkpoint: tree.checkpoint.clone(),
+            note: NoteRef::Note(tree.note.clone()),
+            is_kept: true,
+        }));
         Some(Self {
             records: *records,
+            whole_at: holdings.resume.as_ref().map_or(holdings.assignment.now, |resume| resume.whole_at),
             charter: holdings.charter(),
             epoch: plan.epoch,
             size: frontier.size(),
@@ -128,14 +134,17 @@ impl Resume {
         self.carried.iter().map(|carried| carried.leaf)
     }
 
-    /// Whether the next audit may go on from here. `own_end` is where the own records end.
-    ///
-    /// Also ask this whenever the node starts, and drop points that do not fit: the own ledger may have lost records since, and other ones may come in
-    /// their place.
-    pub fn fits(&self, charter: &CharterName, own_epoch: Epoch, own_end: u64) -> bool {
+    /// Whether the next audit may go on from here at `now`, in milliseconds since 1970. `own_end` is where the own records end.
+    pub fn fits(&self, charter: &CharterName, own_epoch: Epoch, own_end: u64, now: u64) -> bool {
         self.charter == *charter
-            && self.records.epoch == own_epoch
-            && self.records.end <= own_end
+            && self.is_of(own_epoch, own_end)
+            && now.abs_diff(self.whole_at) < WHOLE_AGAIN
             && self.frontier().is_some()
+    }
+
+    /// Whether it is of the own ledger, whose records end here. Also ask this whenever the node starts, and drop points for which it is false: the
+    /// ledger may have lost records since, and other ones may come in their place.
+    pub fn is_of(&self, own_epoch: Epoch, own_end: u64) -> bool {
+        self.records.epoch == own_epoch && self.records.end <= own_end
     }
 }

@@ -4,16 +4,21 @@
 //!
 //! Invariant: a leaf or a tree counts as shown only if it is proved under a checkpoint that the agency signed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::answer::{Answer, NoProof};
 use crate::base::ids::{AgencyId, EntryId, Epoch, LedgerIndex};
+use crate::base::limits;
 use crate::charter::Charters;
 use crate::entry::id_in;
 use crate::tlog::tree::{ProofError, TreeNodes};
 use crate::transparency::watch::{Prefix, VerifiedCheckpoint};
 use crate::wire;
+
+/// Number of whole leaves that an answer shows at least, if the question is for as many. So many of the largest fit.
+const WHOLE_AT_LEAST: usize = 32;
+const _: () = assert!(WHOLE_AT_LEAST * (limits::ENTRY_BYTES + 1024) <= limits::PROVE_LEAF_BYTES);
 
 /// The shown trees and leaves. The ledger may grow between two answers, so each proof is kept with its tree, and each tree must begin with the
 /// one before.
@@ -54,8 +59,10 @@ impl Shown {
         let before = self.newest().map(|tree| tree.extent());
         let answer = Answer::open(proof, agency, charters)?;
         let tree = Arc::new(answer.tree.clone());
-        // The signed tree counts even if the rest of the answer is wrong.
-        self.trees.push(Arc::clone(&tree));
+        // The signed tree counts even if the rest of the answer is wrong. The same tree again says nothing new.
+        if self.newest().is_none_or(|newest| newest.checkpoint != tree.checkpoint) {
+            self.trees.push(Arc::clone(&tree));
+        }
         if let Some((epoch, size)) = before {
             if tree.extent() < (epoch, size) {
                 return Err(NoProof::Checkpoint(format!("it went from {size} leaves to {}", tree.checkpoint.size)));
@@ -65,7 +72,10 @@ impl Shown {
             }
         }
         let beginnings = answer.prefixes(&question.sizes)?;
-        let Answer { nodes, leaves: whole, located, hashes, .. } = answer;
+        let Answer { nodes, leaves: whole, mut located, hashes, .. } = answer;
+        let mut asked: BTreeSet<EntryId> =
+            question.entries.iter().filter_map(|name| EntryId::from_slice(&name.id)).collect();
+        located.retain(|(id, _)| asked.remove(id));
         if question.whole {
             self.take_whole(question, &whole, nodes, &tree, keeps)?;
         } else {
@@ -74,7 +84,11 @@ impl Shown {
             self.take_proofs(asked, nodes, &tree)?;
             self.take_named(question, &located, tree.checkpoint.epoch);
         }
-        self.beginnings.extend(beginnings.into_iter().map(|beginning| (beginning, Arc::clone(&tree))));
+        for beginning in beginnings {
+            if self.beginning(beginning.size) != Some(beginning.root) {
+                self.beginnings.push((beginning, Arc::clone(&tree)));
+            }
+        }
         Ok(Parts { whole, hashes })
     }
 
@@ -158,7 +172,7 @@ impl Shown {
         tree: &Arc<VerifiedCheckpoint>,
         mut keeps: impl FnMut(LedgerIndex, &[u8]) -> bool,
     ) -> Result<(), NoProof> {
-        if whole.is_empty() || whole.len() > question.leaves.len() {
+        if whole.len() < question.leaves.len().min(WHOLE_AT_LEAST) || whole.len() > question.leaves.len() {
             return Err(NoProof::NoLeaves(question.leaves.first().copied().unwrap_or_default()));
         }
         let leaves = || question.leaves.iter().map(|index| LedgerIndex(*index)).zip(whole);

@@ -83,7 +83,7 @@ impl<R: Records> Suspicions<'_, R> {
 
     /// All checkpoints, those of the holdings and those shown in this audit, in the order of epoch, size and time.
     fn all_checkpoints(&self) -> Vec<Sighted<'_>> {
-        let held = self.holdings.checkpoints.all().iter().map(|OwnCheckpoint { checkpoint, note }| {
+        let held = self.holdings.checkpoints.all().iter().map(|OwnCheckpoint { checkpoint, note, .. }| {
             let note = match note {
                 NoteRef::Receipt(receipt) => SightedNote::Receipt(*receipt),
                 NoteRef::Note(note) => SightedNote::Note(note),

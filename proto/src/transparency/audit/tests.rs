@@ -183,8 +183,12 @@ impl<'f> Scene<'f> {
             agency: agency(PROVINCE),
             scope: self.scope.clone(),
             received: self.received,
-            now: LATER,
-            records: RecordsUpTo { epoch: Epoch::FIRST, leaves: self.own.leaves.len() as u64, end: 0 },
+            now: LATER.max(self.signs_at),
+            records: RecordsUpTo {
+                epoch: Epoch::FIRST,
+                leaves: self.own.leaves.len() as u64,
+                end: self.own.receipts.len() as u64,
+            },
         }
     }
 

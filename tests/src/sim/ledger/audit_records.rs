@@ -75,12 +75,25 @@ impl Ledger {
         RecordsUpTo { epoch: self.epoch, leaves, end }
     }
 
-    /// Everything that this ledger holds about the agency to be audited. With `resume`, as much of it as is new since then, if the audit may go on from
-    /// there.
-    pub fn holdings(&self, assignment: Assignment, charters: &Charters, resume: Option<Resume>) -> Holdings {
-        let RecordsUpTo { epoch, end, .. } = self.records();
-        let Some(resume) = resume.filter(|resume| resume.fits(&charters.newest().name(), epoch, end)) else {
-            return self.filled(Holdings::new(assignment, charters), 0);
+    /// Everything that this ledger holds about the agency to be audited; or as much of it as is new since `resume`, if `goes_on` and the audit may go on
+    /// from there.
+    pub fn holdings(
+        &self,
+        assignment: Assignment,
+        charters: &Charters,
+        resume: Option<Resume>,
+        goes_on: bool,
+    ) -> Holdings {
+        let (RecordsUpTo { epoch, end, .. }, now) = (self.records(), assignment.now);
+        let resume = resume.filter(|resume| resume.is_of(epoch, end));
+        let fits = |resume: &Resume| resume.fits(&charters.newest().name(), epoch, end, now);
+        let resume = match resume {
+            Some(resume) if goes_on && fits(&resume) => resume,
+            earlier => {
+                let mut holdings = Holdings::new(assignment, charters);
+                earlier.iter().for_each(|earlier| holdings.add_earlier(earlier));
+                return self.filled(holdings, 0);
+            }
         };
         let (carried, begin) = (resume.carried().collect::<Vec<_>>(), resume.records.end);
         let mut holdings = Holdings::resumed(assignment, charters, resume);

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use sinergi_proto::base::ids::AgencyId;
 use sinergi_proto::engine::Input;
-use sinergi_proto::entry::CharterName;
 use sinergi_proto::sync::{Question, Reply};
 use sinergi_proto::transparency::audit::holdings::Assignment;
 use sinergi_proto::transparency::audit::resume::{RecordsUpTo, Resume};
@@ -75,8 +74,8 @@ impl Audits {
     }
 
     /// Drops the points that do not fit to the ledger with which the node starts.
-    pub(super) fn start(&mut self, charter: &CharterName, records: RecordsUpTo) {
-        self.resume.retain(|_, resume| resume.fits(charter, records.epoch, records.end));
+    pub(super) fn start(&mut self, records: RecordsUpTo) {
+        self.resume.retain(|_, resume| resume.is_of(records.epoch, records.end));
     }
 }
 
@@ -110,11 +109,11 @@ impl Node {
             return;
         }
         let Some(agency) = self.next_to_audit(now) else { return };
-        let resume = self.audits.resume.get(&agency).cloned();
-        self.begin_audit(agency, resume, now);
+        self.begin_audit(agency, true, now);
     }
 
-    fn begin_audit(&mut self, agency: AgencyId, resume: Option<Resume>, now: u64) {
+    fn begin_audit(&mut self, agency: AgencyId, goes_on: bool, now: u64) {
+        let resume = self.audits.resume.get(&agency).cloned();
         let wall = self.wall(now);
         let connection = self.links[&agency].connection;
         let assignment = Assignment {
@@ -125,7 +124,7 @@ impl Node {
             now: wall,
             records: self.ledger.records(),
         };
-        let audit = Audit::new(self.ledger.holdings(assignment, &self.charters, resume), wall);
+        let audit = Audit::new(self.ledger.holdings(assignment, &self.charters, resume, goes_on), wall);
         self.audits.running = Some(Running { agency, connection, began: wall, audit });
         self.go_on_auditing(now);
     }
@@ -175,7 +174,7 @@ impl Node {
         let Some(Running { agency, connection, began, audit }) = self.audits.running.take() else { return };
         let must_begin_anew = audit.must_begin_anew();
         if must_begin_anew && self.links.get(&agency).is_some_and(|link| link.connection == connection) {
-            return self.begin_audit(agency, None, now);
+            return self.begin_audit(agency, false, now);
         }
         let wall = self.wall(now);
         let Ok(audited) = audit.conclude(&self.ledger, &self.charters, wall);

@@ -135,3 +135,30 @@ fn an_entry_after_a_cosigned_size_is_back_dated_if_it_is_dated_before_the_margin
     scene.shown.push_entry(&entry);
     scene.finds(&[]);
 }
+
+#[test]
+fn a_time_line_under_an_unknown_key_hides_no_true_one() {
+    let federation = Federation::new();
+    let mut scene = Scene::honest(&federation);
+    let truly = String::from_utf8(scene.shown.signed(PROVINCE, START + DAY)).expect("a note");
+    // Links see the true time, because they skip lines of unknown keys.
+    let other = String::from_utf8(scene.shown.signed(MINISTRY, 1000)).expect("a note");
+    let time_line = |note: &str| note.lines().last().expect("a time line").to_owned();
+    let false_line = time_line(&other).replace(MINISTRY, PROVINCE);
+    let note = truly.replace(&time_line(&truly), &format!("{false_line}\n{}", time_line(&truly)));
+    let opened = federation.charters.open_checkpoint(note.as_bytes(), &agency(PROVINCE)).expect("it opens");
+    assert_eq!(opened.seconds, Some((START + DAY) / 1000));
+    scene.seen.push(note.into_bytes());
+    let entry = federation.node(PROVINCE).responds(&scene.case).at_leaf(8).at(START + DAY - 11 * MINUTE).entry();
+    scene.has_beside(&entry);
+    scene.shown.push_entry(&entry);
+    scene.finds(&[Finding::BackDated]);
+}
+
+#[test]
+fn an_entry_in_a_later_epoch_than_the_one_that_is_shown_is_no_problem_of_the_comparison() {
+    let federation = Federation::new();
+    let mut scene = Scene::honest(&federation);
+    scene.has_beside(&declaration(&federation));
+    scene.finds(&[]);
+}

@@ -116,18 +116,57 @@ fn begins_anew_in_a_later_epoch<'f>(scene: &Scene<'f>, federation: &Federation) 
 }
 
 #[test]
+fn a_receipt_for_an_entry_that_was_sent_later_than_it_was_written_counts() {
+    let federation = Federation::new();
+    let mut scene = Scene::honest(&federation);
+    scene.own.receipts.clear();
+    scene.is_relayed = true;
+    let resume = scene.audited().resume.expect("nothing was found");
+    let before = scene.own.clone();
+    // The complaint is sent to the province now. It acknowledges the lodging as a leaf that is another entry.
+    scene.has_receipt(&scene.entry(0), 1, LATER);
+    let audit = |scene: &Scene<'_>| {
+        let holdings = Holdings::resumed(scene.assignment(), &federation.charters, resume.clone());
+        scene.asked(scene.filled(holdings, &before, scene.seen.len()), false)
+    };
+    assert!(audit(&scene).must_begin_anew(), "the entry is not among the new records");
+    scene.finds(&[Finding::Omitted]);
+    // A new entry of the complaint brings the older ones with it.
+    scene.case.later(3 * DAY);
+    scene.has(&federation.node(MINISTRY).remarks(&scene.case).at_leaf(9).entry());
+    let audit = audit(&scene);
+    assert!(!audit.must_begin_anew());
+    assert_eq!(kinds(&scene.concluded(audit)), [Finding::Omitted]);
+}
+
+#[test]
+fn the_checkpoints_of_an_audit_from_which_the_next_does_not_go_on_still_count() {
+    let federation = Federation::new();
+    let mut scene = Scene::honest(&federation);
+    scene.seen.clear();
+    let resume = scene.audited().resume.expect("nothing was found");
+    // Only the first audit has seen this tree.
+    scene.rewrites(7, b"another");
+    scene.shown.push(b"more");
+    let mut holdings = scene.holdings();
+    holdings.add_earlier(&resume);
+    assert_eq!(kinds(&scene.concluded(scene.asked(holdings, false))), [Finding::Forked]);
+}
+
+#[test]
 fn a_point_counts_for_its_charter_its_own_ledger_and_undamaged() {
     let federation = Federation::new();
     let scene = Scene::honest(&federation);
     let mut resume = scene.audited().resume.expect("nothing was found");
     let (name, epoch) = (federation.charters.newest().name(), Epoch::FIRST);
     resume.records.end = 40;
-    assert!(resume.fits(&name, epoch, 40));
-    assert!(!resume.fits(&name, epoch, 39), "the own ledger was cut");
-    assert!(!resume.fits(&name, Epoch(2), 40));
-    assert!(!resume.fits(&crate::entry::CharterName { version: name.version + 1, ..name }, epoch, 40));
+    assert!(resume.fits(&name, epoch, 40, LATER));
+    assert!(!resume.fits(&name, epoch, 39, LATER), "the own ledger was cut");
+    assert!(!resume.fits(&name, Epoch(2), 40, LATER));
+    assert!(!resume.fits(&crate::entry::CharterName { version: name.version + 1, ..name }, epoch, 40, LATER));
+    assert!(!resume.fits(&name, epoch, 40, LATER + 8 * DAY), "an audit from the start is due");
     resume.root[0] ^= 1;
-    assert!(!resume.fits(&name, epoch, 40));
+    assert!(!resume.fits(&name, epoch, 40, LATER));
 }
 
 #[test]
