@@ -28,7 +28,7 @@
 //! | `comparison` | the hashes of the agency's leaves, compared with the holdings |
 //! | `lacking` | the agency's leaves that the auditing node does not have |
 //! | `plan` | the questions of one audit |
-//! | [`resume`] | the point from which the next audit goes on |
+//! | [`resume`], `going_on` | the point from which the next audit goes on, and how it is made |
 //! | `concealed` | the agency's entries that leave out what it knew |
 //! | `suspicions` | everything that looks wrong becomes a suspicion |
 //! | [`consistency`] | the question of the watch: does the agency's tree begin with the trees that it signed before |
@@ -47,6 +47,7 @@ pub mod answer;
 mod comparison;
 mod concealed;
 pub mod consistency;
+mod going_on;
 pub mod holdings;
 mod lacking;
 mod own_checkpoints;
@@ -63,6 +64,7 @@ use std::fmt;
 use self::answer::NoProof;
 use self::comparison::Comparison;
 use self::concealed::Whereabouts;
+use self::going_on::resume_after;
 use self::holdings::Holdings;
 use self::lacking::Lacking;
 use self::own_entries::Number;
@@ -343,7 +345,7 @@ impl Audit {
         let resume = comparison
             .next_begin()
             .filter(|_| is_clean && plan.compares && !plan.is_cut && !must_begin_anew)
-            .and_then(|frontier| Resume::made(&holdings, &shown, &lacking, &plan, frontier, held_again, &lost));
+            .and_then(|frontier| resume_after(&holdings, &shown, &lacking, &plan, frontier, held_again, &lost));
         let mut lost_entries = Vec::new();
         for number in &lost {
             let (entry, _) = open(records.entry(holdings.entries.leaf(*number))?.into()).unwrap_or_default();

@@ -7,11 +7,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use prost::Message;
-use serde::{Deserialize, Serialize};
 
 use super::own_checkpoints::{NoteRef, OwnCheckpoints};
 use super::own_entries::{Kind, Number, OwnEntries};
-use super::resume::{Carried, RecordsUpTo, Resume};
+use super::resume::{Carried, RecordsUpTo, Resume, Untaken};
 use super::{ReceiptRef, Records, Scope};
 use crate::base::clock::HybridClock;
 use crate::base::cursor::Cursor;
@@ -76,15 +75,6 @@ pub struct Holdings {
     put_off_of_any: Option<u64>,
     /// Entries that some peer delivered and the auditor refused or deferred.
     pub(super) turned_away: HashSet<EntryId>,
-}
-
-/// The agency's answers to an entry that it did not take.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Untaken {
-    /// The first receipt that refuses it.
-    pub(super) refused: Option<ReceiptRef>,
-    /// The first and the last receipt that defers it, each with the time at which it came, in milliseconds since 1970.
-    pub(super) deferred: Option<[(ReceiptRef, u64); 2]>,
 }
 
 /// An entry that the agency wrote.

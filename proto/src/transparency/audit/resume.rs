@@ -17,13 +17,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::holdings::{Assignment, Holdings, Untaken};
-use super::lacking::Lacking;
-use super::own_checkpoints::{NoteRef, OwnCheckpoint};
-use super::own_entries::Number;
-use super::plan::Plan;
-use super::shown::Shown;
-use super::{ReceiptRef, Scope};
+use super::ReceiptRef;
+use super::own_checkpoints::OwnCheckpoint;
 use crate::base::ids::{Epoch, LedgerIndex};
 use crate::entry::CharterName;
 use crate::tlog::frontier::Frontier;
@@ -85,45 +80,16 @@ pub(super) struct Carried {
     pub(super) claim: Option<(Epoch, LedgerIndex, ReceiptRef)>,
 }
 
-impl Resume {
-    /// The point after an audit that compared the leaves up to this frontier. `None` if the auditor may have looked away: it put items off itself.
-    pub(super) fn made(
-        holdings: &Holdings,
-        shown: &Shown,
-        lacking: &Lacking,
-        plan: &Plan,
-        frontier: &Frontier,
-        held_again: u64,
-        lost: &[Number],
-    ) -> Option<Self> {
-        let Assignment { records, scope, .. } = &holdings.assignment;
-        let shown_at = shown.newest().and_then(|tree| tree.checkpoint.seconds);
-        if *scope != Scope::default() || holdings.may_lack_entries(shown_at) {
-            return None;
-        }
-        let mut checkpoints = holdings.checkpoints.to_keep(plan.epoch, plan.size, holdings.assignment.now);
-        let now = shown.trees.iter().find(|tree| tree.extent() == (plan.epoch, plan.size));
-        checkpoints.extend(now.map(|tree| OwnCheckpoint {
-            checkpoint: tree.checkpoint.clone(),
-            note: NoteRef::Note(tree.note.clone()),
-            is_kept: true,
-        }));
-        Some(Self {
-            records: *records,
-            whole_at: holdings.resume.as_ref().map_or(holdings.assignment.now, |resume| resume.whole_at),
-            charter: holdings.charter(),
-            epoch: plan.epoch,
-            size: frontier.size(),
-            peaks: frontier.peaks(),
-            root: frontier.root().0,
-            checkpoints,
-            carried: holdings.to_carry(plan.epoch, plan.size, frontier.size(), lost),
-            adopted: lacking.adopted_before_next(plan.epoch, holdings),
-            held_again,
-            put_off: holdings.put_off(),
-        })
-    }
+/// The agency's answers to an entry that it did not take.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Untaken {
+    /// The first receipt that refuses it.
+    pub(super) refused: Option<ReceiptRef>,
+    /// The first and the last receipt that defers it, each with the time at which it came, in milliseconds since 1970.
+    pub(super) deferred: Option<[(ReceiptRef, u64); 2]>,
+}
 
+impl Resume {
     /// The frontier of the leaves that were compared; `None` if the point was damaged.
     pub(super) fn frontier(&self) -> Option<Frontier> {
         Frontier::from_peaks(self.size, &self.peaks).filter(|frontier| frontier.root().0 == self.root)

@@ -10,13 +10,16 @@ use crate::sim::ledger::{Acknowledged, Ledger};
 use crate::sim::world::World;
 
 pub(super) fn check(world: &World) -> Result<(), Broken> {
-    // An agency that has left is not linked any more.
+    // An agency that has left is not linked any more. If its ledger is set back after that, nobody tells it.
     for node in world.honest().filter(|node| world.takes_part(&node.id)) {
         let holder = &node.id;
         let is_unnoticed =
             |agency: &AgencyId| world.charters().has_revoked(agency) && world.archive.is_set_back(agency);
         let counts = |receipt: &&Acknowledged| {
-            !world.lost.contains(&receipt.entry) && !world.is_liar(&receipt.by) && !is_unnoticed(&receipt.by)
+            !world.lost.contains(&receipt.entry)
+                && !world.is_liar(&receipt.by)
+                && world.takes_part(&receipt.by)
+                && !is_unnoticed(&receipt.by)
         };
         for Acknowledged { by, epoch, entry, leaf } in node.ledger.receipts.iter().filter(counts) {
             let ledger = &world.nodes[by].ledger;
