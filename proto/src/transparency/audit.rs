@@ -268,7 +268,7 @@ impl Audit {
         };
         match self.taken(&question, proof, charters, is_here) {
             Ok(step) => self.step = step,
-            // What was shown of the epoch before still counts.
+            // The leaves of the epoch before were proved, so they still count.
             Err(NoProof::NewEpoch(epoch)) => {
                 let agency = &self.holdings.assignment.agency;
                 self.unanswered(NoAnswer::Own(format!("{agency} began epoch {epoch} meanwhile: audit it again")));
@@ -451,7 +451,7 @@ impl Audit {
             return Step::Hashes;
         }
         self.plan.detail(&self.holdings, &self.comparison, self.shown.epoch());
-        // What an overseer lacks is stated only by an audit that has read all own records.
+        // This audit has read only a part of the own records. They may say why an entry is missing here, so nothing is stated.
         let is_stated = self.holdings.resume.is_some() && self.lacking.has_any();
         self.must_begin_anew = is_stated || self.plan.needs_the_start(&self.holdings);
         if self.must_begin_anew { Step::Done } else { self.plan.next(Step::Sizes(0)) }

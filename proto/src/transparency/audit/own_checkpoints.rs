@@ -2,7 +2,7 @@
 //!
 //! Must not know what the agency answers.
 //!
-//! Invariant: a checkpoint was verified when it came into the records.
+//! Invariant: a statement was verified when it came into the records. A time counts only once it is verified by the keys of now.
 
 use serde::{Deserialize, Serialize};
 

@@ -39,7 +39,7 @@ type Found<R> = Result<Vec<Finding>, <R as Records>::Error>;
 /// A checkpoint of the holdings, or one that was shown in this audit.
 #[derive(Clone, Copy)]
 struct Sighted<'a> {
-    /// Its time is only claimed, if it is of the holdings.
+    /// Its time may be false, if it is of the holdings: a note may have a time line under a key that was listed only later, and was not verified.
     checkpoint: &'a Checkpoint,
     note: SightedNote<'a>,
 }
@@ -108,7 +108,7 @@ impl<R: Records> Suspicions<'_, R> {
         })
     }
 
-    /// Whether the agency has cosigned the time that the note of a checkpoint claims.
+    /// Whether the agency has cosigned the time of a checkpoint.
     fn is_cosigned(&self, sighted: &Sighted<'_>) -> Result<bool, R::Error> {
         let opened = self.charters.open_checkpoint(&self.note(sighted)?, &self.holdings.assignment.agency);
         Ok(opened.is_ok_and(|opened| opened.seconds == sighted.checkpoint.seconds))

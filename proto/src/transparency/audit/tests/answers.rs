@@ -125,7 +125,7 @@ fn whole_leaves_count_only_if_they_are_in_the_tree() {
     assert_eq!(stripped, expected, "a ledger without envelopes hides nothing, and states nothing about the authors");
 }
 
-/// What each question of the audit asks for: the number of sizes, the first of the hashes and their number, the number of leaves.
+/// The questions of an audit. Of each: the number of sizes, the first hash, the number of hashes, the number of leaves.
 fn asked(scene: &Scene<'_>) -> (Vec<(usize, u64, u64, usize)>, Progress) {
     let mut audit = Audit::new(scene.holdings(), LATER);
     let mut asked = Vec::new();
